@@ -1,0 +1,3 @@
+export type * from './application.ts';
+export type * from './capability.ts';
+export { accepted, rejected } from './capability.ts';
