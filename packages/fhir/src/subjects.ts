@@ -1,0 +1,161 @@
+import { PATIENT_COMPARTMENT } from './patient-compartment.ts';
+import { type FoundReference, readReference } from './references.ts';
+import { type FhirResource, idOf } from './resource.ts';
+
+/** A reference that may name a patient, but does not say which of ours. */
+export interface UnresolvedSubject {
+  /** FHIRPath of the Reference. */
+  readonly expression: string;
+  readonly reason: /** By business identifier alone. */
+    | 'identifier-only'
+    /** A `urn:uuid:` or conditional reference that nobody resolved. */
+    | 'not-resolved'
+    /** A patient at another server. */
+    | 'elsewhere'
+    /** A Patient inside this resource, who has no identity outside of it. */
+    | 'contained-patient'
+    /** A Patient resource without an id. */
+    | 'no-id'
+    | 'malformed';
+}
+
+export interface Subjects {
+  /** Relative references `Patient/<id>` without version, each once, in order. */
+  readonly patients: readonly string[];
+  /** Empty for a resource whose subjects are all known. Who gets any must not treat the resource as nobody's. */
+  readonly unresolved: readonly UnresolvedSubject[];
+}
+
+export interface SubjectsOptions {
+  /** Base URLs (with a last slash) whose absolute references are our own. */
+  readonly ownBases?: readonly string[];
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+/** Elements that are about the patient, so that a Reference without a type there is one to a patient. */
+const SUBJECT_ELEMENTS: ReadonlySet<string> = new Set([
+  'subject',
+  'patient',
+  'individual',
+  'candidate',
+  'beneficiary',
+  'for',
+]);
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+interface Search {
+  readonly root: JsonObject;
+  readonly ownBases: readonly string[];
+  readonly patients: Set<string>;
+  readonly unresolved: UnresolvedSubject[];
+}
+
+/** Follows a path of element names through arrays; calls back with each value and its FHIRPath. */
+function walk(
+  value: unknown,
+  path: readonly string[],
+  expression: string,
+  visit: (value: unknown, expression: string) => void,
+): void {
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) walk(item, path, `${expression}[${index}]`, visit);
+    return;
+  }
+  const [step, ...rest] = path;
+  if (step === undefined) visit(value, expression);
+  else if (isObject(value) && value[step] !== undefined)
+    walk(value[step], rest, `${expression}.${step}`, visit);
+}
+
+function containedReason(search: Search, id: string): UnresolvedSubject['reason'] | undefined {
+  // `#` alone is the container: its own patient is found already when it is a Patient.
+  if (id === '') return undefined;
+  const contained = Array.isArray(search.root.contained) ? search.root.contained : [];
+  const target = contained.find((resource) => isObject(resource) && resource.id === id);
+  if (!isObject(target)) return 'not-resolved';
+  return target.resourceType === 'Patient' ? 'contained-patient' : undefined;
+}
+
+/** Why this reference names no patient of ours; `undefined` when it names one, or is none to a patient at all. */
+function unresolvedReason(
+  search: Search,
+  found: FoundReference,
+  element: string,
+): UnresolvedSubject['reason'] | undefined {
+  const mayBePatient = found.type === undefined ? SUBJECT_ELEMENTS.has(element) : found.type === 'Patient';
+  switch (found.kind) {
+    case 'contained':
+      return containedReason(search, found.id ?? '');
+    case 'identifier':
+      return mayBePatient ? 'identifier-only' : undefined;
+    case 'absolute':
+      return mayBePatient ? 'elsewhere' : undefined;
+    case 'malformed':
+      return mayBePatient ? 'malformed' : undefined;
+    case 'urn':
+    case 'conditional':
+      return mayBePatient ? 'not-resolved' : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function addReference(search: Search, value: unknown, expression: string, element: string): void {
+  const found = readReference(value, expression);
+  if (!found) return;
+  const isOurs =
+    found.kind === 'relative' ||
+    (found.kind === 'absolute' && found.base !== undefined && search.ownBases.includes(found.base));
+  if (isOurs) {
+    if (found.type === 'Patient') search.patients.add(`Patient/${found.id}`);
+    return;
+  }
+  const reason = unresolvedReason(search, found, element);
+  if (reason) search.unresolved.push({ expression, reason });
+}
+
+function addCompartment(search: Search, resource: JsonObject, expression: string): void {
+  const type = resource.resourceType;
+  const paths =
+    typeof type === 'string' && Object.hasOwn(PATIENT_COMPARTMENT, type) ? PATIENT_COMPARTMENT[type] : [];
+  for (const path of paths ?? []) {
+    const steps = path.split('.');
+    const element = steps.at(-1) ?? '';
+    walk(resource, steps, expression, (value, at) => addReference(search, value, at, element));
+  }
+}
+
+/**
+ * Whose records are these? The patients in whose R4 Patient compartment the resource lies: the key of each of them
+ * wraps the resource's data key, and each of them has to permit a release. Patient is its own subject; Organization or
+ * Practitioner have none. Contained resources count too, because their content travels with the resource.
+ *
+ * @example subjectsOf({ resourceType: 'Condition', subject: { reference: 'Patient/1/_history/2' } }).patients // ['Patient/1']
+ */
+export function subjectsOf(resource: FhirResource, options: SubjectsOptions = {}): Subjects {
+  const search: Search = {
+    root: resource,
+    ownBases: options.ownBases ?? [],
+    patients: new Set(),
+    unresolved: [],
+  };
+  if (resource.resourceType === 'Patient') {
+    const id = idOf(resource);
+    if (id === undefined) search.unresolved.push({ expression: 'Patient', reason: 'no-id' });
+    else search.patients.add(`Patient/${id}`);
+  }
+  addCompartment(search, resource, resource.resourceType);
+  const contained = Array.isArray(resource.contained) ? resource.contained : [];
+  for (const [index, inner] of contained.entries()) {
+    if (isObject(inner)) addCompartment(search, inner, `${resource.resourceType}.contained[${index}]`);
+  }
+  return { patients: [...search.patients].sort(), unresolved: search.unresolved };
+}
+
+/** Can resources of this type lie in a patient's compartment? */
+export function isPatientRelated(resourceType: string): boolean {
+  return resourceType === 'Patient' || Object.hasOwn(PATIENT_COMPARTMENT, resourceType);
+}
