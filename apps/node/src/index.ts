@@ -1,1 +1,25 @@
-export {};
+export {
+  createConsortiumCa,
+  fingerprintOf,
+  type IssuedCertificate,
+  issueCertificate,
+  type KeyAndCertificate,
+} from './certificates.ts';
+export { createNode } from './create-node.ts';
+export { NodeError } from './errors.ts';
+export { createSigningKey, readSigningKey, signerOfSeed } from './keys.ts';
+export type {
+  FinalHead,
+  FinalTransaction,
+  LedgerNode,
+  NodeStatus,
+  StoreVerdict,
+} from './ledger-node.ts';
+export type {
+  EngineTimings,
+  LogLevel,
+  NodeAddresses,
+  NodeOptions,
+  PeerAddress,
+  TlsIdentity,
+} from './options.ts';

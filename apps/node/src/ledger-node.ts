@@ -1,0 +1,102 @@
+import type {
+  Block,
+  BlockHeader,
+  FinalityCertificate,
+  StateEvidence,
+  TransactionEvidence,
+  TransactionResult,
+} from '@careledger/ledger';
+import type { ChainId, HeaderHash, NodeId, TransactionId } from '@careledger/primitives';
+import type { NodeAddresses, PeerAddress } from './options.ts';
+
+/** The newest final engine block, sealed or heartbeat: freshness is judged by its time, never by the header's. */
+export interface FinalHead {
+  readonly engineHeight: number;
+  /** Engine block time in milliseconds. */
+  readonly time: number;
+  readonly header: BlockHeader;
+  readonly headerHash: HeaderHash;
+  readonly certificate: FinalityCertificate;
+}
+
+/** Where a transaction stands in the ledger, once its block is certified and durable on this node. */
+export interface FinalTransaction {
+  readonly id: TransactionId;
+  readonly height: number;
+  readonly index: number;
+  /** Block time in milliseconds. */
+  readonly time: number;
+  readonly result: TransactionResult;
+}
+
+/** What `verifyStore` found: everything in order up to a height, or the first thing that is not. */
+export type StoreVerdict =
+  | { readonly ok: true; readonly height: number }
+  | {
+      readonly ok: false;
+      readonly height: number;
+      /** `record`, `previousHash`, `transactionsRoot`, `certificate`, ... */
+      readonly field: string;
+      readonly file: string;
+      readonly message: string;
+    };
+
+export interface NodeStatus {
+  readonly node: NodeId;
+  readonly chain: ChainId;
+  readonly engine: { readonly id: string; readonly version: number };
+  readonly engineHeight: number;
+  readonly height: number;
+  readonly headerHash: HeaderHash;
+  readonly stateRoot: Uint8Array;
+  /** Time of the newest final engine block. */
+  readonly time: number;
+  readonly peers: readonly { readonly node: NodeId; readonly connected: boolean }[];
+  readonly mempool: { readonly transactions: number; readonly bytes: number };
+  /** Stored bytes of the segment files; with `transactions` and `height` this is bytes per transaction and block. */
+  readonly storage: { readonly segmentBytes: number; readonly transactions: number };
+  readonly halted: string | undefined;
+}
+
+/**
+ * A running ledger node. It is the `LedgerPort` of `@careledger/custody` by structure: a gateway in the same process
+ * asks it directly, everybody else over its HTTPS API.
+ */
+export interface LedgerNode {
+  readonly chain: ChainId;
+  /** The genesis document's bytes: the start of every offline verification. */
+  readonly genesis: Uint8Array;
+  /**
+   * Opens the store (replaying what the index lacks), listens, and joins its peers. Resolves when it serves, which may
+   * be before it has a quorum.
+   * @throws NodeError `store/in-use`, `store/other-chain`, `store/other-version`, `node/port-in-use`, ...
+   */
+  start(): Promise<NodeAddresses>;
+  /** Finishes what is being written, closes everything. Safe to call twice. */
+  stop(): Promise<void>;
+  /** More addresses of peers, as they become known. */
+  addPeers(peers: readonly PeerAddress[]): void;
+  status(): NodeStatus;
+  /** Reads every stored block and checks checksums, links, roots and certificates. */
+  verifyStore(): Promise<StoreVerdict>;
+
+  /**
+   * Checks and spreads a signed transaction; resolves once it is final. A refusal in a block resolves with its code.
+   * @throws NodeError when CheckTransaction refuses it, the mempool is full, or it expired unordered.
+   */
+  submit(transaction: Uint8Array): Promise<FinalTransaction>;
+  /** Where this transaction stands, or `undefined` while no final block holds it. */
+  find(id: TransactionId): FinalTransaction | undefined;
+  head(): FinalHead;
+  /** Calls back for every final engine block in order; `block` is absent for a heartbeat. Returns the unsubscriber. */
+  onFinal(listener: (head: FinalHead, block: Block | undefined) => void): () => void;
+  /** Latest committed value. */
+  get(key: Uint8Array): Uint8Array | undefined;
+  /** Entries with this prefix in key order, at most `countMax`. */
+  scan(prefix: Uint8Array, countMax: number): Iterable<readonly [Uint8Array, Uint8Array]>;
+  /** @throws NodeError `store/damaged` naming height and file when the record's checksum does not hold. */
+  block(height: number): Block | undefined;
+  /** A value or its absence under the newest certified header, or at an earlier kept height. */
+  proveState(key: Uint8Array, height?: number): StateEvidence;
+  proveTransaction(position: { readonly height: number; readonly index: number }): TransactionEvidence;
+}

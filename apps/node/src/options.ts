@@ -1,0 +1,65 @@
+import type { NodeId, Signer } from '@careledger/primitives';
+import type { Capability } from '@careledger/state-machine';
+
+/** Where a peer's peer-to-peer port is. Who it is, its certificate proves; this is only where to knock. */
+export interface PeerAddress {
+  readonly node: NodeId;
+  readonly host: string;
+  readonly port: number;
+}
+
+export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug';
+
+/** One P-256 certificate of the consortium with its private key, and the authority that issued it, all PEM. */
+export interface TlsIdentity {
+  readonly certificate: string;
+  readonly privateKey: string;
+  readonly certificateAuthority: string;
+}
+
+/** How long the engine waits. All in milliseconds; the defaults suit one machine or one region. */
+export interface EngineTimings {
+  /** How long a proposer collects transactions before it proposes a block that is not full. */
+  readonly batchMs: number;
+  /** An idle engine certifies its head this often. */
+  readonly heartbeatMs: number;
+  /** Without a decision for so long, replicas ask for the next proposer. Doubles with each failed view. */
+  readonly viewTimeoutMs: number;
+  /** Largest difference between two members' clocks. */
+  readonly skewMs: number;
+}
+
+export interface NodeOptions {
+  /** The node's part of a member's home: `<home>/node`. Made when absent; locked while the node runs. */
+  readonly folder: string;
+  /** Bytes of the genesis document. Their SHA-256 is the chain id. */
+  readonly genesis: Uint8Array;
+  /** Which node of the membership this is. */
+  readonly node: NodeId;
+  /** Validator key. A node whose key is not in the validator set follows the chain without voting. */
+  readonly signer: Signer;
+  readonly tls: TlsIdentity;
+  readonly listen: {
+    /** `127.0.0.1` unless given. */
+    readonly host?: string;
+    /** HTTPS API port; 0 picks a free one, see {@link NodeAddresses}. */
+    readonly apiPort: number;
+    /** Peer-to-peer TLS port; 0 picks a free one. */
+    readonly peerPort: number;
+  };
+  /** Addresses known at the start; more by `LedgerNode.addPeers`. Its own entry is ignored. */
+  readonly peers: readonly PeerAddress[];
+  /** Which capabilities this chain runs. The catalog of `@careledger/capabilities` unless given. */
+  readonly capabilities?: readonly Capability[];
+  /** JSON lines, without patient data (the node never sees any). Silent unless given. */
+  readonly log?: { readonly path: string; readonly level?: LogLevel };
+  readonly timings?: Partial<EngineTimings>;
+  /** Called once when the node stops itself: a disagreement with a certified root, a disk or store fault. */
+  readonly onHalt?: (reason: Error) => void;
+}
+
+/** What the node listens on, known once it has started. */
+export interface NodeAddresses {
+  readonly api: { readonly host: string; readonly port: number; readonly url: string };
+  readonly peer: { readonly host: string; readonly port: number };
+}
