@@ -94,9 +94,12 @@ function collect(value: unknown, expression: string, found: FoundReference[]): v
 }
 
 /** Every literal reference in a resource, its contained resources included, in document order. */
-export function referencesOf(resource: FhirResource): readonly FoundReference[] {
+export function referencesOf(
+  resource: FhirResource,
+  expression: string = resource.resourceType,
+): readonly FoundReference[] {
   const found: FoundReference[] = [];
-  collect(resource, resource.resourceType, found);
+  collect(resource, expression, found);
   return found;
 }
 

@@ -1,5 +1,5 @@
 import { PATIENT_COMPARTMENT } from './patient-compartment.ts';
-import { type FoundReference, readReference } from './references.ts';
+import { type FoundReference, readReference, referencesOf } from './references.ts';
 import { type FhirResource, idOf } from './resource.ts';
 
 /** A reference that may name a patient, but does not say which of ours. */
@@ -103,8 +103,7 @@ function unresolvedReason(
   }
 }
 
-function addReference(search: Search, value: unknown, expression: string, element: string): void {
-  const found = readReference(value, expression);
+function addReference(search: Search, found: FoundReference | undefined, element: string): void {
   if (!found) return;
   const isOurs =
     found.kind === 'relative' ||
@@ -114,24 +113,37 @@ function addReference(search: Search, value: unknown, expression: string, elemen
     return;
   }
   const reason = unresolvedReason(search, found, element);
-  if (reason) search.unresolved.push({ expression, reason });
+  if (reason) search.unresolved.push({ expression: found.expression, reason });
 }
 
-function addCompartment(search: Search, resource: JsonObject, expression: string): void {
-  const type = resource.resourceType;
-  const paths =
-    typeof type === 'string' && Object.hasOwn(PATIENT_COMPARTMENT, type) ? PATIENT_COMPARTMENT[type] : [];
-  for (const path of paths ?? []) {
-    const steps = path.split('.');
-    const element = steps.at(-1) ?? '';
-    walk(resource, steps, expression, (value, at) => addReference(search, value, at, element));
+function lastName(expression: string): string {
+  return expression.slice(expression.lastIndexOf('.') + 1).replace(/\[\d+\]$/, '');
+}
+
+function addSubjects(search: Search, resource: JsonObject, expression: string): void {
+  const type = String(resource.resourceType);
+  if (Object.hasOwn(PATIENT_COMPARTMENT, type)) {
+    for (const path of PATIENT_COMPARTMENT[type] ?? []) {
+      const steps = path.split('.');
+      const element = steps.at(-1) ?? '';
+      walk(resource, steps, expression, (value, at) =>
+        addReference(search, readReference(value, at), element),
+      );
+    }
+    return;
+  }
+  // R4 leaves Device.patient, GuidanceResponse.subject, Contract and others out: who is named there is a subject too.
+  const withoutContained = { ...resource, resourceType: type, contained: undefined };
+  for (const found of referencesOf(withoutContained, expression)) {
+    addReference(search, found, lastName(found.expression));
   }
 }
 
 /**
  * Whose records are these? The patients in whose R4 Patient compartment the resource lies: the key of each of them
  * wraps the resource's data key, and each of them has to permit a release. Patient is its own subject; Organization or
- * Practitioner have none. Contained resources count too, because their content travels with the resource.
+ * Practitioner have none. A type outside the compartment has the patients it names anywhere (Device.patient), or it
+ * would be nobody's. Contained resources count too, because their content travels with the resource.
  *
  * @example subjectsOf({ resourceType: 'Condition', subject: { reference: 'Patient/1/_history/2' } }).patients // ['Patient/1']
  */
@@ -147,10 +159,10 @@ export function subjectsOf(resource: FhirResource, options: SubjectsOptions = {}
     if (id === undefined) search.unresolved.push({ expression: 'Patient', reason: 'no-id' });
     else search.patients.add(`Patient/${id}`);
   }
-  addCompartment(search, resource, resource.resourceType);
+  addSubjects(search, resource, resource.resourceType);
   const contained = Array.isArray(resource.contained) ? resource.contained : [];
   for (const [index, inner] of contained.entries()) {
-    if (isObject(inner)) addCompartment(search, inner, `${resource.resourceType}.contained[${index}]`);
+    if (isObject(inner)) addSubjects(search, inner, `${resource.resourceType}.contained[${index}]`);
   }
   return { patients: [...search.patients].sort(), unresolved: search.unresolved };
 }
