@@ -69,6 +69,12 @@ export interface FinalityCertificate {
   readonly signatures: readonly CommitSignature[];
 }
 
+/** A header and the quorum that signed it. */
+export interface CertifiedHeader {
+  readonly header: BlockHeader;
+  readonly certificate: FinalityCertificate;
+}
+
 /** One block as it is stored, sent and exported. The genesis block has no certificate: its chain id is its trust. */
 export interface Block {
   readonly header: BlockHeader;

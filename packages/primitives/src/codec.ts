@@ -132,7 +132,9 @@ export function optional<Value>(inner: Codec<Value>): OptionalCodec<Value> {
 }
 
 type ValueOf<Field> = Field extends Codec<infer Value> ? Value : never;
-type OptionalKeys<Of> = { [Key in keyof Of]: Of[Key] extends OptionalCodec<never> ? Key : never }[keyof Of];
+type OptionalKeys<Of> = {
+  [Key in keyof Of]: Of[Key] extends { readonly optional: true } ? Key : never;
+}[keyof Of];
 /** The object type that a set of field codecs describes. */
 export type StructOf<Of> = {
   readonly [Key in Exclude<keyof Of, OptionalKeys<Of>>]: ValueOf<Of[Key]>;
