@@ -1,0 +1,26 @@
+export { AEAD_OVERHEAD, decrypt, encrypt } from './aead.ts';
+export { KeystoreError, type KeystoreErrorCode } from './errors.ts';
+export { type FileKeystoreOptions, openFileKeystore } from './file-keystore.ts';
+export {
+  DISCLOSURE_SIGNING_KEY,
+  GATEWAY_KEYS,
+  IMPORT_SOURCE_KEY,
+  JOURNAL_KEY,
+  type KeyEvent,
+  type KeyName,
+  type KeyOperation,
+  type KeyPurpose,
+  type Keystore,
+  type KeystoreDescription,
+  LEDGER_SIGNING_KEY,
+  ORGANIZATION_KEY,
+  PAGE_LINK_KEY,
+  patientOfKey,
+  purposeOf,
+  SEALED_ENTRIES_KEY,
+  SEARCH_INDEX_KEY,
+  type SealedBoxKey,
+  subjectKey,
+} from './keystore.ts';
+export type { KeystoreSecret } from './master-key.ts';
+export { sealTo } from './sealed-box.ts';
