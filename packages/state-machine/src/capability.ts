@@ -59,11 +59,21 @@ export interface Invariant {
   readonly check: (state: StateReader) => string | undefined;
 }
 
+/** Describes one kind of message; most carry no inner signatures. */
+export function messageType<Message, Rejection extends string>(options: {
+  codec: Codec<Message>;
+  transition: MessageType<Message, Rejection>['transition'];
+  signaturesOf?: MessageType<Message, Rejection>['signaturesOf'];
+}): MessageType<Message, Rejection> {
+  return { signaturesOf: () => [], ...options };
+}
+
 export interface Capability {
   readonly name: string;
   /** Result codes of this capability are `codeBase + number`, forever. */
   readonly codeBase: number;
   readonly rejections: Readonly<Record<string, number>>;
+  /** By full type: `consent/grant`. */
   // biome-ignore lint/suspicious/noExplicitAny: a catalog holds messages of every type.
   readonly messages: Readonly<Record<string, MessageType<any, string>>>;
   readonly invariants: readonly Invariant[];
