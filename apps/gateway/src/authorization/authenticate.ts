@@ -1,0 +1,159 @@
+import type { OrganizationId } from '@careledger/primitives';
+import { createLocalJWKSet, errors, type JWK, type JWTPayload, jwtVerify } from 'jose';
+import type { Caller, Scope } from '../caller.ts';
+import type { PeerCertificate } from '../tls/peer-certificate.ts';
+import { B2B_EXTENSION, type Hl7B2b, readB2b } from './assertion-claims.ts';
+import type { ClientRegistry, RegisteredClient } from './clients.ts';
+import { AuthorizationError } from './errors.ts';
+import { TOKEN_ALGORITHM } from './provider-configuration.ts';
+import { type Interaction, isAllowed, parseScope } from './scopes.ts';
+
+/** The two things of a request that say who asks. */
+export interface Credentials {
+  /** The `Authorization` header as it came. */
+  readonly authorization: string | undefined;
+  readonly certificate: PeerCertificate;
+}
+
+/**
+ * Finds out who asks.
+ *
+ * @throws {@link AuthorizationError} (401): `token/missing`, `token/expired`, `token/audience`, `token/issuer`,
+ * `token/invalid`, `token/certificate`, `token/client-not-in-force`.
+ */
+export type Authenticate = (credentials: Credentials) => Promise<Caller>;
+
+export interface AuthenticatorOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  /** The access tokens' key; only its public half is used here. */
+  readonly signingKey: JWK;
+  readonly clients: ClientRegistry;
+  readonly organization: OrganizationId;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** The longest `Authorization` header that is looked at. */
+export const AUTHORIZATION_HEADER_BYTES_MAX = 8 * 1024;
+
+const BEARER = /^Bearer ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
+const HELP = 'Ask the token endpoint named in [base]/.well-known/smart-configuration for a token.';
+
+function refuse(code: string, message: string, cause?: unknown): never {
+  throw new AuthorizationError({ code, status: 401, message, help: HELP, cause });
+}
+
+function refuseInvalid(error: unknown): never {
+  if (error instanceof errors.JWTExpired) refuse('token/expired', 'The access token has expired.', error);
+  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud') {
+    refuse('token/audience', 'The access token is for another server.', error);
+  }
+  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'iss') {
+    refuse('token/issuer', 'The access token is from another issuer.', error);
+  }
+  refuse('token/invalid', 'The access token is not valid.', error);
+}
+
+function tokenOf(credentials: Credentials): string {
+  const header = credentials.authorization;
+  if (header === undefined || header === '') refuse('token/missing', 'The request carries no access token.');
+  if (header.length > AUTHORIZATION_HEADER_BYTES_MAX)
+    refuse('token/invalid', 'The access token is too long.');
+  return (
+    BEARER.exec(header)?.[1] ?? refuse('token/invalid', 'The Authorization header is not a bearer token.')
+  );
+}
+
+/** RFC 8705, section 3: the certificate behind the request is the one that the token was issued to. */
+function checkBinding(payload: JWTPayload, client: RegisteredClient, certificate: PeerCertificate): void {
+  const confirmation = payload.cnf as { readonly 'x5t#S256'?: unknown } | undefined;
+  const bound = confirmation?.['x5t#S256'];
+  if (bound === undefined && client.kind !== 'organization') return;
+  if (certificate.status !== 'trusted' || certificate.thumbprint !== bound) {
+    refuse('token/certificate', 'The access token is bound to another client certificate.');
+  }
+  if (!client.certificates.includes(certificate.thumbprint)) {
+    refuse('token/certificate', 'The client certificate is no longer in force.');
+  }
+}
+
+function scopesOf(payload: JWTPayload): readonly Scope[] {
+  const text = typeof payload.scope === 'string' ? payload.scope : '';
+  return text
+    .split(' ')
+    .map(parseScope)
+    .filter((scope) => scope !== undefined);
+}
+
+function b2bOf(payload: JWTPayload): Hl7B2b | undefined {
+  const extensions = payload.extensions as Readonly<Record<string, unknown>> | undefined;
+  if (extensions?.[B2B_EXTENSION] === undefined) return undefined;
+  const b2b = readB2b(extensions[B2B_EXTENSION]);
+  return typeof b2b === 'string' ? refuse('token/invalid', 'The access token is not valid.') : b2b;
+}
+
+function kindOf(client: RegisteredClient, scopes: readonly Scope[]): Caller['kind'] {
+  if (client.kind !== 'operator') return client.kind;
+  return scopes[0]?.context ?? 'system';
+}
+
+function callerOf(payload: JWTPayload, client: RegisteredClient): Caller {
+  const scopes = scopesOf(payload);
+  const b2b = b2bOf(payload);
+  const kind = kindOf(client, scopes);
+  if (kind === 'organization' && !b2b) refuse('token/invalid', 'The access token says no purpose.');
+  if (kind === 'patient' && typeof payload.patient !== 'string') {
+    refuse('token/invalid', 'The access token names no patient.');
+  }
+  const purpose = b2b?.purpose_of_use[0];
+  const consentId = b2b?.consent_reference?.[0];
+  return {
+    kind,
+    organization: client.organization,
+    subject: typeof payload.user === 'string' ? payload.user : client.clientId,
+    scopes,
+    ...(kind === 'patient' && typeof payload.patient === 'string' ? { patientId: payload.patient } : {}),
+    ...(purpose === undefined ? {} : { purpose }),
+    ...(b2b?.subject_id === undefined ? {} : { requestingUser: b2b.subject_id }),
+    ...(consentId === undefined ? {} : { consentId }),
+  };
+}
+
+/** Makes the check that stands before every route. */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
+  const { kty, crv, x, y, kid } = options.signingKey;
+  const publicKey = { kty, crv, x, y, kid, alg: TOKEN_ALGORITHM } as JWK;
+  const keys = createLocalJWKSet({ keys: [publicKey] });
+
+  return async (credentials) => {
+    const token = tokenOf(credentials);
+    const { payload } = await jwtVerify(token, keys, {
+      issuer: options.issuer,
+      audience: options.audience,
+      algorithms: [TOKEN_ALGORITHM],
+      typ: 'at+jwt',
+      requiredClaims: ['exp', 'iat', 'client_id', 'scope'],
+      currentDate: new Date(options.now()),
+    }).catch(refuseInvalid);
+    const client = await options.clients.find(String(payload.client_id));
+    if (!client) return refuse('token/client-not-in-force', 'The client of this token is not in force here.');
+    checkBinding(payload, client, credentials.certificate);
+    return callerOf(payload, client);
+  };
+}
+
+/**
+ * States what a route needs.
+ *
+ * @throws {@link AuthorizationError} `scope/too-narrow` (403) when the caller's scopes do not cover it.
+ */
+export function requireAllowed(caller: Caller, type: string, interaction: Interaction): void {
+  if (isAllowed(caller, type, interaction)) return;
+  throw new AuthorizationError({
+    code: 'scope/too-narrow',
+    status: 403,
+    message: `The token's scopes do not allow ${interaction} on ${type}.`,
+    help: 'Ask for a token with a wider scope, such as system/Observation.rs.',
+  });
+}
