@@ -1,5 +1,6 @@
+import type { VotingTiming } from '@careledger/consensus';
 import type { NodeId, Signer } from '@careledger/primitives';
-import type { Capability } from '@careledger/state-machine';
+import type { Catalog } from '@careledger/state-machine';
 
 /** Where a peer's peer-to-peer port is. Who it is, its certificate proves; this is only where to knock. */
 export interface PeerAddress {
@@ -17,17 +18,8 @@ export interface TlsIdentity {
   readonly certificateAuthority: string;
 }
 
-/** How long the engine waits. All in milliseconds; the defaults suit one machine or one region. */
-export interface EngineTimings {
-  /** How long a proposer collects transactions before it proposes a block that is not full. */
-  readonly batchMs: number;
-  /** An idle engine certifies its head this often. */
-  readonly heartbeatMs: number;
-  /** Without a decision for so long, replicas ask for the next proposer. Doubles with each failed view. */
-  readonly viewTimeoutMs: number;
-  /** Largest difference between two members' clocks. */
-  readonly skewMs: number;
-}
+/** How long the engine waits, in milliseconds; the defaults suit one machine or one region. */
+export type EngineTimings = VotingTiming;
 
 export interface NodeOptions {
   /** The node's part of a member's home: `<home>/node`. Made when absent; locked while the node runs. */
@@ -49,8 +41,8 @@ export interface NodeOptions {
   };
   /** Addresses known at the start; more by `LedgerNode.addPeers`. Its own entry is ignored. */
   readonly peers: readonly PeerAddress[];
-  /** Which capabilities this chain runs. The catalog of `@careledger/capabilities` unless given. */
-  readonly capabilities?: readonly Capability[];
+  /** What this chain can do. The catalog of `@careledger/capabilities` unless given. */
+  readonly catalog?: Catalog;
   /** JSON lines, without patient data (the node never sees any). Silent unless given. */
   readonly log?: { readonly path: string; readonly level?: LogLevel };
   readonly timings?: Partial<EngineTimings>;
