@@ -42,7 +42,8 @@ export interface AccessToken {
 
 /** A connection pool that speaks TLS 1.3 to other members, with this member's certificate where one is given. */
 export function mutualTlsAgent(
-  identity: Pick<TlsIdentity, 'authority'> & Partial<Pick<TlsIdentity, 'certificate' | 'privateKey'>>,
+  identity: Pick<TlsIdentity, 'certificateAuthority'> &
+    Partial<Pick<TlsIdentity, 'certificate' | 'privateKey'>>,
 ): Agent {
   return new Agent({ connect: clientTlsOptions(identity), connectTimeout: TOKEN_REQUEST_MS });
 }

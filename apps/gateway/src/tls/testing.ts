@@ -71,7 +71,7 @@ export async function createTestAuthority(name: string): Promise<TestAuthority> 
       return {
         certificate: certificate.toString('pem'),
         privateKey: await pemOfKey(own.privateKey),
-        authority: pem,
+        certificateAuthority: pem,
       };
     },
   };

@@ -13,7 +13,7 @@ export const TLS_GROUPS: readonly string[] = ['X25519', 'P-256', 'P-384'];
 export interface TlsIdentity {
   readonly certificate: string;
   readonly privateKey: string;
-  readonly authority: string;
+  readonly certificateAuthority: string;
 }
 
 const COMMON = {
@@ -36,7 +36,7 @@ export function serverTlsOptions(identity: TlsIdentity) {
     ...COMMON,
     cert: identity.certificate,
     key: identity.privateKey,
-    ca: identity.authority,
+    ca: identity.certificateAuthority,
     honorCipherOrder: true,
     requestCert: true,
     rejectUnauthorized: false,
@@ -47,11 +47,12 @@ export function serverTlsOptions(identity: TlsIdentity) {
 
 /** How a member, or a local tool without a certificate of its own, connects to another member. */
 export function clientTlsOptions(
-  identity: Pick<TlsIdentity, 'authority'> & Partial<Pick<TlsIdentity, 'certificate' | 'privateKey'>>,
+  identity: Pick<TlsIdentity, 'certificateAuthority'> &
+    Partial<Pick<TlsIdentity, 'certificate' | 'privateKey'>>,
 ) {
   const own =
     identity.certificate !== undefined && identity.privateKey !== undefined
       ? { cert: identity.certificate, key: identity.privateKey }
       : {};
-  return { ...COMMON, ...own, ca: identity.authority, rejectUnauthorized: true };
+  return { ...COMMON, ...own, ca: identity.certificateAuthority, rejectUnauthorized: true };
 }
