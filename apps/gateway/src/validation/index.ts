@@ -1,0 +1,11 @@
+export { type Definitions, FHIR_VERSION, loadDefinitions } from './definitions.ts';
+export { RESOURCE_LIMITS, type ResourceLimits } from './structure-check.ts';
+export {
+  ISSUES_MAX,
+  isR4ResourceType,
+  VALIDATOR,
+  type Validation,
+  type Validator,
+  validateResource,
+  validationOf,
+} from './validate-resource.ts';
