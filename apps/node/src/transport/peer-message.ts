@@ -1,8 +1,4 @@
-import {
-  BLOCK_BYTES_MAX,
-  BLOCK_TRANSACTIONS_MAX,
-  TRANSACTION_BYTES_CEILING,
-} from '@careledger/ledger';
+import { BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, TRANSACTION_BYTES_CEILING } from '@careledger/ledger';
 import {
   bytes,
   CborError,
