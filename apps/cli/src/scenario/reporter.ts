@@ -70,11 +70,11 @@ export function createTextReporter(write: (text: string) => void = (text) => std
 
 function sayReady(line: (text: string) => void, fields: Readonly<Record<string, unknown>>): void {
   line('\nReady. Each organization serves its own:');
-  for (const organization of fields['organizations'] as readonly Record<string, string>[]) {
-    line(`     ${(organization['name'] ?? '').padEnd(22)} FHIR ${organization['fhir']}`);
-    line(`     ${''.padEnd(22)} node ${organization['node']}`);
+  for (const organization of fields.organizations as readonly Record<string, string>[]) {
+    line(`     ${(organization.name ?? '').padEnd(22)} FHIR ${organization.fhir}`);
+    line(`     ${''.padEnd(22)} node ${organization.node}`);
   }
-  line(`     certificate authority  ${fields['ca']}`);
+  line(`     certificate authority  ${fields.ca}`);
 }
 
 /** Writes one JSON object a line, for programs. Progress goes out at most once a tenth. */
