@@ -1,0 +1,23 @@
+export { VaultError, type VaultErrorCode } from './errors.ts';
+export {
+  type ColumnTypes,
+  migrate,
+  POSTGRESQL_COLUMNS,
+  SQLITE_COLUMNS,
+  vaultMigrations,
+} from './migrations.ts';
+export { type Durability, type OpenSqliteOptions, openSqlite } from './node-sqlite.ts';
+export { RESOURCE_BYTES_MAX, type RecordFault, SUBJECTS_MAX } from './record-envelope.ts';
+export type { VaultTables } from './schema.ts';
+export {
+  type NewVersion,
+  type RecordKey,
+  type StoredVersion,
+  summaryOf,
+  type ValidationSummary,
+  Vault,
+  type VaultOptions,
+  type VersionSummary,
+} from './vault.ts';
+export { drawCounter, type VaultReader, type VaultTransaction, type VersionRow } from './vault-rows.ts';
+export { type VaultFault, type VaultReport, verifyVault } from './verify-vault.ts';
