@@ -91,6 +91,7 @@ export {
   type KeyRecord,
   keyInForce,
   keyKey,
+  keyRecordCodec,
   type ListedOrganization,
   listNodes,
   listOrganizations,

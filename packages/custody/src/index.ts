@@ -21,7 +21,6 @@ export {
   type IntroductionContext,
   type IntroductionFailure,
   introductionCodec,
-  LOCATOR_TAG_BYTES,
   type LocatorTag,
   locatorTagCodec,
   openIntroduction,
@@ -82,6 +81,26 @@ export {
 export type * from './release/protocol.ts';
 export { newRelease, stepRelease } from './release/step.ts';
 export {
+  type DisclosureReport,
+  disclosureReportCodec,
+  encodeReport,
+  type LeftOut,
+  type ProvenBytes,
+  REPORT_BYTES_MAX,
+  REPORT_KIND,
+  REPORT_PRODUCTS,
+  type ReportEntry,
+  type ReportProduct,
+  type UnsignedReport,
+} from './report/report.ts';
+export {
+  decodeReport,
+  type ReportFault,
+  type ReportFaultCode,
+  type VerifiedReport,
+  verifyDisclosureReport,
+} from './report/verify-report.ts';
+export {
   consentLockKey,
   newRevocation,
   type RevocationEffect,
@@ -92,3 +111,13 @@ export {
 } from './revocation/step.ts';
 export { SEALED_BOX_OVERHEAD, type SealedBox } from './sealed-box.ts';
 export { openStatement, type Statement, type StatementFailure, signStatement } from './statement.ts';
+export {
+  type PageEvidence,
+  type ProvenValue,
+  pageEvidenceCodec,
+  type RecordEvidence,
+  recordEvidenceCodec,
+} from './verify/release-page.ts';
+export { VERDICT_NAMES, type Verdict, type VerdictName } from './verify/verdict.ts';
+export type { ReleaseExpectation, ReleasePage, VerifyTools } from './verify/verify-page.ts';
+export { type RecordVerdicts, type VerifiedRelease, verifyRelease } from './verify/verify-release.ts';

@@ -1,3 +1,4 @@
+import { LOCATOR_TAG_BYTES } from '@careledger/capabilities';
 import {
   type Brand,
   type ChainId,
@@ -28,7 +29,6 @@ export type PatientHandle = Brand<Uint8Array, 'PatientHandle'>;
 export type LocatorTag = Brand<Uint8Array, 'LocatorTag'>;
 
 export const HANDLE_BYTES = 32;
-export const LOCATOR_TAG_BYTES = 16;
 export const INTRODUCTION_NONCE_BYTES = 16;
 export const handleCodec = fixedBytes<PatientHandle>(HANDLE_BYTES);
 export const locatorTagCodec = fixedBytes<LocatorTag>(LOCATOR_TAG_BYTES);

@@ -145,6 +145,7 @@ export {
   fingerprintKey,
   type KeyRecord,
   keyKey,
+  keyRecordCodec,
   type NodeRecord,
   nodeKey,
   type OrganizationRecord,
