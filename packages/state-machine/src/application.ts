@@ -7,6 +7,7 @@ import type {
   Validator,
 } from '@careledger/ledger';
 import type { HeaderHash, PublicKey } from '@careledger/primitives';
+import type { Refusal } from './refusals.ts';
 
 /** What an engine puts forward for one height. Time and proposer survive a view change. */
 export interface BlockProposal {
@@ -20,7 +21,12 @@ export interface BlockProposal {
 /** A transaction whose form and whose every signature (envelope and inner) a worker has already checked, or why not. */
 export type VerifiedTransaction =
   | { readonly ok: true; readonly transaction: Transaction }
-  | { readonly ok: false; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly reason: Refusal;
+      /** Which field, never its content. */
+      readonly detail?: string;
+    };
 
 /**
  * Decodes and checks one transaction. The node answers from its cache of verified signatures, filled by worker
@@ -50,6 +56,8 @@ export interface CheckResult {
   readonly code: number;
   /** `transaction/expired`, `consent/not-found`, ... Empty when accepted. */
   readonly reason: string;
+  /** For a malformed body: which field, never its content. */
+  readonly detail?: string;
 }
 
 export interface ApplicationInfo {

@@ -29,7 +29,7 @@ export interface Dispatch {
 }
 
 /** Finds the rule for a transaction type, or `undefined` when no capability speaks it. */
-export function dispatchOf(catalog: Catalog, type: string): Dispatch | undefined {
+export function dispatchOf(catalog: Pick<Catalog, 'capabilities'>, type: string): Dispatch | undefined {
   for (const capability of catalog.capabilities) {
     if (!Object.hasOwn(capability.messages, type)) continue;
     const message = capability.messages[type];

@@ -1,0 +1,22 @@
+/** What the detector looks for: the 18 Safe Harbor identifiers (45 CFR 164.514(b)(2)), payment cards, school records. */
+export type IdentifierKind =
+  | 'name'
+  | 'geography'
+  | 'date'
+  | 'telephone'
+  | 'fax'
+  | 'email'
+  | 'social-security-number'
+  | 'medical-record-number'
+  | 'health-plan-number'
+  | 'account-number'
+  | 'licence-number'
+  | 'vehicle-identifier'
+  | 'device-identifier'
+  | 'web-address'
+  | 'internet-address'
+  | 'biometric-identifier'
+  | 'photograph'
+  | 'other-identifier'
+  | 'payment-card'
+  | 'school-record';
