@@ -47,7 +47,9 @@ export function withoutVersion(canonical: string): string {
 }
 
 function noteStructure(definition: StructureDefinition, facts: StructureFacts): void {
-  if (definition.kind === 'resource' && !definition.abstract) facts.resourceTypes.add(definition.type);
+  const isResource = definition.kind === 'resource' && !definition.abstract;
+  // The file carries SubscriptionStatus of R4B, which subscription back-ports need and R4 does not know.
+  if (isResource && definition.fhirVersion === FHIR_VERSION) facts.resourceTypes.add(definition.type);
   for (const element of definition.snapshot?.element ?? []) {
     const name = element.path.slice(element.path.lastIndexOf('.') + 1).toLowerCase();
     facts.elementNames.add(name.replace('[x]', ''));
