@@ -17,14 +17,30 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
+/** Below this length a loop over ASCII is faster than a call into the platform. */
+const SHORT_TEXT = 48;
+
 /** UTF-8 bytes of a text. */
 export function utf8(text: string): Uint8Array {
-  return encoder.encode(text);
+  if (text.length > SHORT_TEXT) return encoder.encode(text);
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code > 127) return encoder.encode(text);
+    bytes[index] = code;
+  }
+  return bytes;
 }
 
 /** Text of UTF-8 bytes. @throws TypeError on bytes that are not UTF-8. */
 export function fromUtf8(bytes: Uint8Array): string {
-  return strictDecoder.decode(bytes);
+  if (bytes.length > SHORT_TEXT) return strictDecoder.decode(bytes);
+  let text = '';
+  for (const byte of bytes) {
+    if (byte > 127) return strictDecoder.decode(bytes);
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 /** Lower-case hexadecimal. */

@@ -1,13 +1,7 @@
 import { utf8 } from './bytes.ts';
-import {
-  CBOR_LIMITS,
-  CborError,
-  type CborLimits,
-  type CborMap,
-  type CborValue,
-  decodeCbor,
-  encodeCbor,
-} from './cbor.ts';
+import { decodeCbor } from './cbor-decode.ts';
+import { encodeCbor } from './cbor-encode.ts';
+import { CBOR_LIMITS, CborError, type CborLimits, type CborMap, type CborValue } from './cbor-value.ts';
 
 /** Both directions of one typed value: as a CBOR value, and as its canonical bytes. */
 export interface Codec<Value> {

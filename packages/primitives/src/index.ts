@@ -9,6 +9,8 @@ export {
   toHex,
   utf8,
 } from './bytes.ts';
+export { decodeCbor } from './cbor-decode.ts';
+export { encodeCbor } from './cbor-encode.ts';
 export {
   CBOR_LIMITS,
   CborError,
@@ -16,9 +18,7 @@ export {
   type CborMap,
   CborTag,
   type CborValue,
-  decodeCbor,
-  encodeCbor,
-} from './cbor.ts';
+} from './cbor-value.ts';
 export {
   bool,
   bytes,
