@@ -1,1 +1,43 @@
-export {};
+export { type ExportedBundle, exportAuditBundle } from './actions/export-audit-bundle.ts';
+export { getConsent } from './actions/get-consent.ts';
+export { getHead } from './actions/get-head.ts';
+export { getOrganization } from './actions/get-organization.ts';
+export { getState } from './actions/get-state.ts';
+export { getTransaction, type TransactionWithEvidence } from './actions/get-transaction.ts';
+export { type SubmitTransaction, sendTransaction, submitTransaction } from './actions/submit-transaction.ts';
+export {
+  type AuditBundleFile,
+  type DisclosureReportFile,
+  FILE_BYTES_MAX,
+  type FileFault,
+  type OfflineTrust,
+  type ReceiptFile,
+  type VerifiedFile,
+  verifyAuditBundleFile,
+  verifyDisclosureReportFile,
+  verifyFile,
+  verifyReceiptFile,
+} from './actions/verify-file.ts';
+export {
+  ClientError,
+  NodeRefusedError,
+  NotShownError,
+  ProofMismatchError,
+  StaleAnswerError,
+  TransactionRefusedError,
+  TransportError,
+} from './errors.ts';
+export {
+  createLedgerClient,
+  type KnownHead,
+  type LedgerClient,
+  type LedgerClientOptions,
+} from './ledger-client.ts';
+export {
+  CBOR_TYPE,
+  chainPath,
+  type NodeAnswer,
+  type NodeRequest,
+  type NodeTransport,
+  TRANSACTION_TYPE,
+} from './transport.ts';

@@ -1,0 +1,49 @@
+import {
+  STATE_VALUE_BYTES_MAX,
+  stateEvidenceCodec,
+  type VerifiedState,
+  verifyStateEvidence,
+} from '@careledger/ledger';
+import { toHex } from '@careledger/primitives';
+import { ProofMismatchError } from '../errors.ts';
+import { checkHeight, decodeAnswer, type LedgerClient, verifyCertified } from '../ledger-client.ts';
+import { ask, CBOR_TYPE, chainPath } from '../transport.ts';
+
+/** A value, the path to it, a header and its signatures. */
+const EVIDENCE_BYTES_MAX = STATE_VALUE_BYTES_MAX + 512 * 1024;
+
+/**
+ * Reads a state key and checks the answer against a header that a quorum signed. "Nothing there" is proven too.
+ *
+ * @param options.height A kept earlier height; the newest one by default.
+ * @returns The value, or `undefined` where the key is proven to have none.
+ * @throws ProofMismatchError, StaleAnswerError, NodeRefusedError.
+ *
+ * @example
+ * const { value } = await getState(client, { key: utf8('membership/organization/city-clinic') });
+ */
+export async function getState(
+  client: LedgerClient,
+  options: { readonly key: Uint8Array; readonly height?: number },
+): Promise<VerifiedState> {
+  const { key, height } = options;
+  const query = height === undefined ? '' : `?height=${height}`;
+  const answer = await ask(
+    client.transport,
+    {
+      method: 'GET',
+      path: `${chainPath(client.chain, 'state', toHex(key))}${query}`,
+      accept: CBOR_TYPE,
+      bytesMax: EVIDENCE_BYTES_MAX,
+    },
+    'state',
+  );
+  const evidence = decodeAnswer(stateEvidenceCodec, answer);
+  await verifyCertified(client, evidence);
+  const { trusted, verifySignature } = client;
+  const verified = verifyStateEvidence({ evidence, key, trusted, verifySignature });
+  if (!verified.ok) throw new ProofMismatchError(verified.error.code, verified.error.detail);
+  checkHeight(client, evidence.header, height);
+  client.saw(verified.value);
+  return verified.value;
+}
