@@ -53,7 +53,7 @@ export const uint: Codec<number> = codec(
 
 export const bool: Codec<boolean> = codec(
   { kind: 'boolean' },
-  (value) => value,
+  (value) => (typeof value === 'boolean' ? value : refuse('not true or false')),
   (value) => (typeof value === 'boolean' ? value : refuse('not true or false')),
 );
 
