@@ -10,4 +10,5 @@ export {
 } from './import-report.ts';
 export { IMPORT_BATCH_RECORDS, type ImportOptions, importResources } from './import-resources.ts';
 export type { ImportedRecord, ImportTarget, ImportWrite, ImportWriter, SourceKey } from './import-target.ts';
+export { MemoryTarget } from './memory-target.ts';
 export { stableId } from './stable-id.ts';

@@ -24,6 +24,8 @@ export type Preparation =
   | { readonly ok: true; readonly write: ImportWrite; readonly problems: readonly ImportProblem[] }
   | { readonly ok: false; readonly problems: readonly ImportProblem[] };
 
+const PATIENT_NOT_FOUND = 'The patient is not here and not imported';
+
 function problem(code: ImportProblem['code'], expression: string, text: string): ImportProblem {
   return { code, expression, text };
 }
@@ -75,17 +77,16 @@ function subjectProblems(
   resource: LosslessResource,
   resolutions: ReadonlyMap<string, Resolution>,
 ): readonly ImportProblem[] {
-  const { unresolved } = subjectsOf(resource);
+  const { patients, unresolved } = subjectsOf(resource);
   const problems = unresolved.map(({ expression, reason }) =>
-    problem('import/subject-unresolved', expression, `The patient is not identified: ${reason}`),
+    reason === 'not-resolved'
+      ? problem('import/patient-not-found', expression, PATIENT_NOT_FOUND)
+      : problem('import/subject-unresolved', expression, `The patient is not identified: ${reason}`),
   );
-  const subjects = new Set(subjectsOf(resource).patients);
   for (const { expression, reference = '', type, id } of referencesOf(resource)) {
     const isMissing = resolutions.get(reference)?.kind === 'missing';
-    if (isMissing && type === 'Patient' && subjects.has(`Patient/${id}`)) {
-      problems.push(
-        problem('import/patient-not-found', expression, 'The patient is not here and not imported'),
-      );
+    if (isMissing && type === 'Patient' && patients.includes(`Patient/${id}`)) {
+      problems.push(problem('import/patient-not-found', expression, PATIENT_NOT_FOUND));
     }
   }
   return problems;
