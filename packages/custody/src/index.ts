@@ -30,6 +30,8 @@ export {
 export {
   BATCH_ENTRIES_MAX,
   BATCH_LEAVES_MIN,
+  BATCH_LISTS,
+  type BatchList,
   batchLeaves,
   type JournalBatch,
   journalBatchCodec,
@@ -71,6 +73,7 @@ export {
   SKEW_MS,
 } from './limits.ts';
 export { type Location, openLocation, sealLocation } from './locator-entry.ts';
+export { type PatientFacts, policyDecision } from './release/decide.ts';
 export {
   effectiveElsewhereAfter,
   type HeadFacts,

@@ -12,12 +12,18 @@ import {
 } from '@careledger/primitives';
 
 /** Entries in one anchored batch. */
-export const BATCH_ENTRIES_MAX = 1_024;
+export const BATCH_ENTRIES_MAX = 256;
 /** Even a single entry is anchored among this many leaves. */
 export const BATCH_LEAVES_MIN = 8;
 
+/** The two lists of an organization on the ledger (`disclosures/anchor`, `disclosures/acknowledge`). */
+export const BATCH_LISTS = ['anchor', 'acknowledge'] as const;
+export type BatchList = (typeof BATCH_LISTS)[number];
+
 const batchFields = {
   kind: oneOf(['careledger/journal-batch/1']),
+  /** `anchor`: everything this organization did; `acknowledge`: what it was handed by others. */
+  list: oneOf(BATCH_LISTS),
   /** Sequence of the journal records whose leaves stand in this batch, in order. */
   sequences: list(uint, { countMax: BATCH_ENTRIES_MAX }),
   /** Padding leaves derive from it, so that the whole tree can be shown to an auditor, and to nobody else. */
@@ -48,6 +54,7 @@ export function batchLeaves(
 
 /** Makes a batch of what is not anchored yet. The seed is 32 fresh random bytes. */
 export function makeBatch(
+  list: BatchList,
   entries: readonly { readonly sequence: number; readonly commitment: Uint8Array }[],
   paddingSeed: Uint8Array,
 ): JournalBatch {
@@ -57,6 +64,7 @@ export function makeBatch(
   );
   return {
     kind: 'careledger/journal-batch/1',
+    list,
     sequences: entries.map((entry) => entry.sequence),
     paddingSeed,
     root: merkleRoot(leaves),

@@ -83,7 +83,7 @@ export function entryCommitment(entryBytes: Uint8Array, salt: Uint8Array): Commi
 }
 
 /** Every plaintext that goes into the journal file has this length, whatever it says. */
-export const PLAINTEXT_BYTES = 2_560;
+export const PLAINTEXT_BYTES = 3_072;
 const LENGTH_BYTES = 2;
 
 /** Pads a plaintext to {@link PLAINTEXT_BYTES}. @throws RangeError when it is longer. */

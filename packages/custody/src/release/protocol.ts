@@ -21,6 +21,8 @@ export interface ReleaseDecision {
   readonly outcome: 'permit' | 'deny';
   readonly ground?: string;
   readonly ruleIds: readonly string[];
+  /** What must be done with a release: `redisclosure-notice`, `review`, ... */
+  readonly obligations: readonly string[];
   readonly policyVersion: string;
   /** For a denial: why, in the rule pack's words. Goes into the journal, never to who asked. */
   readonly reason?: string;
@@ -30,6 +32,8 @@ export interface ReleaseDecision {
 export interface CandidateRecord {
   readonly commitment: Commitment;
   readonly type: string;
+  /** Codes of its security labels. */
+  readonly labels: readonly string[];
   /** Local Patient ids, all of whom must permit. Empty: not about a patient. */
   readonly subjects: readonly string[];
 }
@@ -81,7 +85,12 @@ export type ReleaseEffect =
   /** Append and sync; answer `synced`. Nothing may leave before. */
   | { readonly type: 'journal'; readonly write: JournalWrite }
   /** Sign the leaf and have the chunk's bytes ready, so that nothing slow stands between clock and write. */
-  | { readonly type: 'prepare'; readonly leaf: DisclosureLeaf; readonly released: readonly number[] }
+  | {
+      readonly type: 'prepare';
+      readonly leaf: DisclosureLeaf;
+      readonly released: readonly number[];
+      readonly obligations: readonly string[];
+    }
   /** Answer `clock`. */
   | { readonly type: 'readClock' }
   /** Hand what was prepared to the socket, now; answer `written`. */
@@ -108,6 +117,7 @@ export interface ReleaseState {
     readonly write: JournalWrite;
     readonly leaf: DisclosureLeaf;
     readonly released: readonly number[];
+    readonly obligations: readonly string[];
     readonly last: boolean;
   };
 }
@@ -117,5 +127,5 @@ export interface ReleaseStep {
   readonly effects: readonly ReleaseEffect[];
 }
 
-/** Judges one patient's facts. The rule pack behind it is the charter's. */
-export type Decide<Facts> = (facts: Facts) => ReleaseDecision;
+/** Judges one patient's facts: as a whole, or for one record. The rule pack behind it is the charter's. */
+export type Decide<Facts> = (facts: Facts, record?: CandidateRecord) => ReleaseDecision;

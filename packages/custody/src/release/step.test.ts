@@ -76,6 +76,7 @@ const decide = (facts: Fact): ReleaseDecision => ({
   outcome: facts.outcome,
   ground: facts.ground ?? 'consent',
   ruleIds: ['rule-1'],
+  obligations: [],
   policyVersion: 'test/1',
 });
 const request = {
@@ -97,8 +98,8 @@ function factsOf(changes: Partial<ChunkFacts<Fact>> = {}): ChunkFacts<Fact> {
       { subject: 'p2', facts: { outcome: 'deny' } },
     ],
     records: [
-      { commitment: commitments[0] as Commitment, type: 'Observation', subjects: ['p1'] },
-      { commitment: commitments[1] as Commitment, type: 'Observation', subjects: ['p1', 'p2'] },
+      { commitment: commitments[0] as Commitment, type: 'Observation', labels: [], subjects: ['p1'] },
+      { commitment: commitments[1] as Commitment, type: 'Observation', labels: [], subjects: ['p1', 'p2'] },
     ],
     last: true,
     entryId: new Uint8Array(16).fill(9),

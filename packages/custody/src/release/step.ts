@@ -94,19 +94,29 @@ function entryBase(
 function judge<Facts>(state: ReleaseState, facts: ChunkFacts<Facts>, decide: Decide<Facts>): ReleaseStep {
   invariant(facts.records.length <= CHUNK_RECORDS_MAX, 'a chunk holds at most its limit of records');
   invariant(facts.subjects.length <= CHUNK_SUBJECTS_MAX, 'a chunk concerns at most its limit of patients');
-  const decisions = new Map(facts.subjects.map((subject) => [subject.subject, decide(subject.facts)]));
-  const asked = decisions.get(facts.subjects[0].subject) as ReleaseDecision;
+  const asked = decide(facts.subjects[0].facts);
   const isEmergency = asked.outcome === 'permit' && asked.ground === 'emergency';
   // A stale head could hide a revocation. An emergency goes on without it: journalled, marked late, reviewed.
   const isStale = !isFresh(facts.head.time, facts.now);
   if (asked.outcome === 'deny') return refuse(state, facts, asked, asked.reason ?? 'policy/denied');
   if (isStale && !isEmergency) return refuse(state, facts, asked, 'release/ledger-stale');
 
-  const released = facts.records.flatMap((record, index) => {
-    const permits = record.subjects.every((subject) => decisions.get(subject)?.outcome === 'permit');
-    return permits ? [index] : [];
+  const factsOf = new Map(facts.subjects.map((subject) => [subject.subject, subject.facts]));
+  const permissions = facts.records.map((record) => {
+    const decisions = record.subjects.map((subject) => {
+      const known = factsOf.get(subject);
+      return known === undefined ? undefined : decide(known, record);
+    });
+    return decisions.every((decision) => decision?.outcome === 'permit') ? decisions : undefined;
   });
-  return writeAhead(state, facts, { asked, released, isLate: isStale });
+  const released = permissions.flatMap((decisions, index) => (decisions ? [index] : []));
+  const stoodOn = [asked, ...permissions.flatMap((decisions) => decisions ?? [])];
+  return writeAhead(state, facts, {
+    asked,
+    stoodOn: stoodOn.filter((decision) => decision !== undefined),
+    released,
+    isLate: isStale,
+  });
 }
 
 function refuse<Facts>(
@@ -139,8 +149,17 @@ function describe<Facts>(facts: ChunkFacts<Facts>, released: readonly number[]):
   return [...counts].map(([type, count]) => ({ type, count }));
 }
 
+/** Rules named in one journal entry. */
+const RULES_MAX = 8;
+
+function distinct(words: readonly string[]): readonly string[] {
+  return [...new Set(words)];
+}
+
 interface Permission {
   readonly asked: ReleaseDecision;
+  /** Every decision that the chunk stands on. */
+  readonly stoodOn: readonly ReleaseDecision[];
   readonly released: readonly number[];
   readonly isLate: boolean;
 }
@@ -150,7 +169,7 @@ function writeAhead<Facts>(
   facts: ChunkFacts<Facts>,
   permission: Permission,
 ): ReleaseStep {
-  const { asked, released, isLate } = permission;
+  const { asked, stoodOn, released, isLate } = permission;
   const { request } = state;
   const [patient] = facts.subjects;
   const concerned = new Set([
@@ -168,7 +187,7 @@ function writeAhead<Facts>(
     event: 'disclosure',
     ground,
     policyVersion: asked.policyVersion,
-    ruleIds: asked.ruleIds,
+    ruleIds: distinct(stoodOn.flatMap((decision) => decision.ruleIds)).slice(0, RULES_MAX),
     subjects: [...concerned],
     description: describe(facts, released),
     records,
@@ -193,17 +212,18 @@ function writeAhead<Facts>(
     head: facts.head,
     releaseBefore: until,
   };
-  const pending = { write, leaf, released, last: facts.last };
+  const obligations = distinct(stoodOn.flatMap((decision) => decision.obligations));
+  const pending = { write, leaf, released, obligations, last: facts.last };
   return { next: { ...state, phase: 'syncing', pending }, effects: [{ type: 'journal', write }] };
 }
 
 function afterSync(state: ReleaseState): ReleaseStep {
   if (state.phase === 'refusing') return end(state, 'refused', [{ type: 'refuse' }, { type: 'unlock' }]);
   invariant(state.phase === 'syncing' && state.pending, 'a sync answers a write');
-  const { leaf, released } = state.pending;
+  const { leaf, released, obligations } = state.pending;
   return {
     next: { ...state, phase: 'checking' },
-    effects: [{ type: 'prepare', leaf, released }, { type: 'readClock' }],
+    effects: [{ type: 'prepare', leaf, released, obligations }, { type: 'readClock' }],
   };
 }
 

@@ -45,6 +45,7 @@ const decide = (facts: Fact): ReleaseDecision => ({
   outcome: facts.active ? 'permit' : 'deny',
   ...(facts.active ? { ground: 'consent' } : { reason: 'consent/not-active' }),
   ruleIds: [],
+  obligations: [],
   policyVersion: 'test/1',
 });
 
@@ -219,8 +220,8 @@ export class World {
         head: { engineHeight: head.height, time, headerHash: new Uint8Array(32) as HeaderHash },
         subjects: [{ subject: 'p', consentId: CONSENT, facts: { active: !head.revoked && !this.marked } }],
         records: [
-          { commitment: new Uint8Array(32) as Commitment, type: 'Observation', subjects: ['p'] },
-          { commitment: new Uint8Array(32) as Commitment, type: 'Condition', subjects: ['p'] },
+          { commitment: new Uint8Array(32) as Commitment, type: 'Observation', labels: [], subjects: ['p'] },
+          { commitment: new Uint8Array(32) as Commitment, type: 'Condition', labels: [], subjects: ['p'] },
         ],
         last,
         entryId: this.random().subarray(0, 16),
