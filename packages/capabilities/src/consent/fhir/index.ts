@@ -1,0 +1,18 @@
+export {
+  GRANT_EXTENSION,
+  type Grant,
+  grantExtension,
+  INTRODUCTION_EXTENSION,
+  introductionExtension,
+  readGrant,
+  readIntroduction,
+} from './grant-extension.ts';
+export {
+  CONSENT_PURPOSES,
+  type ConsentIssue,
+  type ConsentPurpose,
+  type ConsentTerms,
+  consentToTerms,
+  type FhirConsent,
+  termsToConsent,
+} from './terms.ts';

@@ -1,0 +1,16 @@
+export {
+  CONSENT_PURPOSES,
+  type ConsentIssue,
+  type ConsentPurpose,
+  type ConsentTerms,
+  consentToTerms,
+  type FhirConsent,
+  GRANT_EXTENSION,
+  type Grant,
+  grantExtension,
+  INTRODUCTION_EXTENSION,
+  introductionExtension,
+  readGrant,
+  readIntroduction,
+  termsToConsent,
+} from './consent/fhir/index.ts';
