@@ -35,5 +35,13 @@ export {
 export { GenesisError, initChain } from './init-chain.ts';
 export { MemoryStore } from './memory-store.ts';
 export { type Refusal, refusals } from './refusals.ts';
+export { DivergenceError, replayBlock } from './replay-block.ts';
 export { EXPIRY_AHEAD_MAX, isInReplayWindow, type ReplayMinute } from './replay-window.ts';
+export {
+  exportSnapshot,
+  type ImportedSnapshot,
+  importSnapshot,
+  SNAPSHOT_BYTES_MAX,
+  type SnapshotFault,
+} from './snapshot.ts';
 export { verifyTransactionWith } from './verify-transaction.ts';

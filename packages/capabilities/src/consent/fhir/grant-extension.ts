@@ -10,8 +10,8 @@ import {
   SIGNATURE_BYTES,
   toBase64Url,
 } from '@careledger/primitives';
+import type { ConsentIssue } from './elements.ts';
 import { isObject, type JsonObject, listAt } from './json.ts';
-import type { ConsentIssue } from './terms.ts';
 import { formatInstant, parseFhirTime } from './time.ts';
 
 export const GRANT_EXTENSION = 'https://careledger.example/fhir/grant';
@@ -63,9 +63,7 @@ export function introductionExtension(sealed: Uint8Array): JsonObject {
 }
 
 function extensionsOf(element: JsonObject, url: string): readonly JsonObject[] {
-  return (listAt(element, 'extension') ?? [])
-    .filter(isObject)
-    .filter((extension) => extension['url'] === url);
+  return (listAt(element, 'extension') ?? []).filter(isObject).filter((extension) => extension.url === url);
 }
 
 function issue(expression: string, text: string): { readonly ok: false; readonly error: ConsentIssue } {
@@ -75,7 +73,7 @@ function issue(expression: string, text: string): { readonly ok: false; readonly
 /** The sealed introduction that a Consent brings, if it brings one. */
 export function readIntroduction(consent: JsonObject): Uint8Array | undefined {
   const found = extensionsOf(consent, INTRODUCTION_EXTENSION);
-  return found.length === 1 ? fromBase64(found[0]?.['valueBase64Binary']) : undefined;
+  return found.length === 1 ? fromBase64(found[0]?.valueBase64Binary) : undefined;
 }
 
 /** Reads the grant of a posted Consent. Checks form and lengths, no signature. */
@@ -89,10 +87,10 @@ export function readGrant(consent: JsonObject): Result<Grant, ConsentIssue> {
     return parts.length === 1 ? parts[0] : undefined;
   };
   const binary = (name: string, length: number): Uint8Array | undefined => {
-    const bytes = fromBase64(part(name)?.['valueBase64Binary']);
+    const bytes = fromBase64(part(name)?.valueBase64Binary);
     return bytes?.length === length ? bytes : undefined;
   };
-  const time = (name: string) => parseFhirTime(part(name)?.['valueInstant'], 'start');
+  const time = (name: string) => parseFhirTime(part(name)?.valueInstant, 'start');
   const consentId = binary('consentId', CONSENT_ID_BYTES);
   const patientKey = binary('patientKey', PUBLIC_KEY_BYTES);
   const salt = binary('salt', SALT_BYTES);

@@ -1,3 +1,4 @@
+export type { ConsentIssue } from './elements.ts';
 export {
   GRANT_EXTENSION,
   type Grant,
@@ -9,7 +10,6 @@ export {
 } from './grant-extension.ts';
 export {
   CONSENT_PURPOSES,
-  type ConsentIssue,
   type ConsentPurpose,
   type ConsentTerms,
   consentToTerms,

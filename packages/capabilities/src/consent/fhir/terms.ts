@@ -1,5 +1,16 @@
 import { CborError, err, type OrganizationId, ok, organizationId, type Result } from '@careledger/primitives';
-import { isObject, type JsonObject, listAt, strangerIn } from './json.ts';
+import {
+  type ConsentIssue,
+  codeIn,
+  conceptCode,
+  itemsAt,
+  objectAt,
+  onlyKeys,
+  Refusal,
+  required,
+  unsupported,
+} from './elements.ts';
+import { isObject, type JsonObject } from './json.ts';
 import { formatInstant, parseFhirTime } from './time.ts';
 
 /** HL7 v3 PurposeOfUse codes that a release decision knows. */
@@ -28,13 +39,6 @@ export interface ConsentTerms {
   readonly notAfter: number;
 }
 
-/** What is wrong with a Consent, in the words of an OperationOutcome. Holds no value of the resource. */
-export interface ConsentIssue {
-  readonly code: 'required' | 'value' | 'not-supported';
-  readonly expression: string;
-  readonly text: string;
-}
-
 /** A FHIR R4 Consent as plain JSON. */
 export interface FhirConsent extends JsonObject {
   readonly resourceType: 'Consent';
@@ -42,6 +46,7 @@ export interface FhirConsent extends JsonObject {
 
 const SCOPE_SYSTEM = 'http://terminology.hl7.org/CodeSystem/consentscope';
 const CATEGORY_SYSTEM = 'http://loinc.org';
+const POLICY_SYSTEM = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
 const REASON_SYSTEM = 'http://terminology.hl7.org/CodeSystem/v3-ActReason';
 const ACTION_SYSTEM = 'http://terminology.hl7.org/CodeSystem/consentaction';
 const ROLE_SYSTEM = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
@@ -52,59 +57,8 @@ const RESOURCE_TYPE = /^[A-Z][A-Za-z]{1,63}$/;
 /** Elements of a provision that {@link consentToTerms} evaluates. Every other one is refused, never ignored. */
 const EVALUATED = ['id', 'type', 'period', 'actor', 'action', 'purpose', 'class'];
 
-class Refusal extends Error {
-  readonly issue: ConsentIssue;
-  constructor(code: ConsentIssue['code'], expression: string, text: string) {
-    super(text);
-    this.issue = { code, expression, text };
-  }
-}
-
-function required(expression: string, text: string): never {
-  throw new Refusal('required', expression, text);
-}
-
-function unsupported(expression: string, text: string): never {
-  throw new Refusal('not-supported', expression, text);
-}
-
-function objectAt(object: JsonObject, name: string, expression: string): JsonObject {
-  const value = object[name];
-  return isObject(value) ? value : required(expression, 'This element is needed.');
-}
-
-function itemsAt(object: JsonObject, name: string, expression: string): readonly JsonObject[] {
-  const items = listAt(object, name);
-  if (!items?.every(isObject)) throw new Refusal('value', expression, 'This must be a list of elements.');
-  return items;
-}
-
-function onlyKeys(object: JsonObject, allowed: readonly string[], expression: string): void {
-  const stranger = strangerIn(object, allowed);
-  if (stranger !== undefined) {
-    unsupported(`${expression}.${stranger}`, 'This element cannot be evaluated, so the consent is refused.');
-  }
-}
-
-/** The code of one coding of this system; a second coding could say something else and is refused. */
-function codeIn(coding: unknown, system: string, expression: string): string {
-  if (!isObject(coding)) return required(expression, 'A coding is needed.');
-  onlyKeys(coding, ['id', 'system', 'version', 'code', 'display', 'userSelected'], expression);
-  if (coding['system'] !== system || typeof coding['code'] !== 'string') {
-    return unsupported(expression, `Only codes of ${system} can be evaluated.`);
-  }
-  return coding['code'];
-}
-
-function conceptCode(concept: JsonObject, system: string, expression: string): string {
-  onlyKeys(concept, ['id', 'coding', 'text'], expression);
-  const codings = itemsAt(concept, 'coding', `${expression}.coding`);
-  if (codings.length !== 1) unsupported(`${expression}.coding`, 'Exactly one coding can be evaluated.');
-  return codeIn(codings[0], system, `${expression}.coding[0]`);
-}
-
 function organizationIn(reference: unknown, expression: string): OrganizationId {
-  const target = isObject(reference) ? reference['reference'] : undefined;
+  const target = isObject(reference) ? reference.reference : undefined;
   if (typeof target !== 'string' || !target.startsWith('Organization/')) {
     return unsupported(
       expression,
@@ -134,7 +88,7 @@ function readRecipient(provision: JsonObject): OrganizationId {
   if (!RECIPIENT_ROLES.includes(role)) {
     unsupported(`${expression}[0].role`, 'Only an information recipient can be evaluated.');
   }
-  return organizationIn(actor['reference'], `${expression}[0].reference`);
+  return organizationIn(actor.reference, `${expression}[0].reference`);
 }
 
 function readPurposes(provision: JsonObject): readonly ConsentPurpose[] {
@@ -171,8 +125,8 @@ function readPeriod(provision: JsonObject): { readonly notBefore: number; readon
   const expression = 'Consent.provision.period';
   const period = objectAt(provision, 'period', expression);
   onlyKeys(period, ['id', 'start', 'end'], expression);
-  const notBefore = parseFhirTime(period['start'], 'start');
-  const notAfter = parseFhirTime(period['end'], 'end');
+  const notBefore = parseFhirTime(period.start, 'start');
+  const notAfter = parseFhirTime(period.end, 'end');
   const isTime = 'A date, or a date and time with a time zone, is needed.';
   if (notBefore === undefined) return required(`${expression}.start`, isTime);
   if (notAfter === undefined) return required(`${expression}.end`, isTime);
@@ -181,15 +135,19 @@ function readPeriod(provision: JsonObject): { readonly notBefore: number; readon
 }
 
 function checkFrame(consent: JsonObject): void {
-  if (consent['resourceType'] !== 'Consent') throw new Refusal('value', 'Consent', 'This is not a Consent.');
+  if (consent.resourceType !== 'Consent') throw new Refusal('value', 'Consent', 'This is not a Consent.');
   for (const modifier of ['modifierExtension', 'implicitRules']) {
     if (consent[modifier] !== undefined)
       unsupported(`Consent.${modifier}`, 'This changes the meaning in unknown ways.');
   }
-  if (consent['status'] !== 'active')
+  if (consent.status !== 'active')
     throw new Refusal('value', 'Consent.status', 'Only an active consent can be granted.');
   const scope = conceptCode(objectAt(consent, 'scope', 'Consent.scope'), SCOPE_SYSTEM, 'Consent.scope');
   if (scope !== 'patient-privacy') unsupported('Consent.scope', 'Only privacy consents can be evaluated.');
+  if (isObject(consent.policyRule)) {
+    const rule = conceptCode(consent.policyRule, POLICY_SYSTEM, 'Consent.policyRule');
+    if (rule !== 'OPTIN') unsupported('Consent.policyRule', 'Only an opt-in can be evaluated.');
+  }
 }
 
 function readTerms(consent: JsonObject): ConsentTerms {
@@ -200,7 +158,7 @@ function readTerms(consent: JsonObject): ConsentTerms {
   const custodian = organizationIn(organizations[0], 'Consent.organization[0]');
   const provision = objectAt(consent, 'provision', 'Consent.provision');
   onlyKeys(provision, EVALUATED, 'Consent.provision');
-  if (provision['type'] !== 'permit')
+  if (provision.type !== 'permit')
     unsupported('Consent.provision.type', 'Only a permission can be evaluated.');
   checkActions(provision);
   const types = readTypes(provision);
@@ -247,7 +205,7 @@ export function termsToConsent(terms: ConsentTerms, patientReference: string): F
     category: [concept(CATEGORY_SYSTEM, '59284-0')],
     patient: { reference: patientReference },
     organization: [{ reference: `Organization/${custodian}` }],
-    policyRule: concept('http://terminology.hl7.org/CodeSystem/v3-ActCode', 'OPTIN'),
+    policyRule: concept(POLICY_SYSTEM, 'OPTIN'),
     provision: {
       type: 'permit',
       period: { start: formatInstant(notBefore), end: formatInstant(notAfter) },
