@@ -174,6 +174,11 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     routerOptions: { maxParamLength: limits.URL_BYTES_MAX },
     exposeHeadRoutes: false,
   });
+  const closing = new AbortController();
+  app.addHook('onSend', async (_request, reply) => {
+    // A kept-alive connection would hold the shutdown up.
+    if (closing.signal.aborted) reply.header('connection', 'close');
+  });
   answerErrors(app, options.log);
   logRequests(app, options.log);
   requireTokens(app, options.authorization);
@@ -184,10 +189,14 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   );
   await options.registerRoutes(app);
   await app.listen({ host: options.host ?? '127.0.0.1', port: options.port });
-  return { origin: options.authorization.issuer.replace(/\/oauth$/, ''), close: () => closeWithin(app) };
+  return {
+    origin: options.authorization.issuer.replace(/\/oauth$/, ''),
+    close: () => closeWithin(app, closing),
+  };
 }
 
-async function closeWithin(app: FastifyInstance): Promise<void> {
+async function closeWithin(app: FastifyInstance, closing: AbortController): Promise<void> {
+  closing.abort();
   const cut = setTimeout(() => app.server.closeAllConnections(), limits.SHUTDOWN_MS_MAX);
   try {
     await app.close();
