@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type AssertionExtensions,
+  fhirBaseOf,
+  LOCAL_OPERATOR,
+  mutualTlsAgent,
+  requestToken,
+  tokenEndpointOf,
+} from '@careledger/gateway';
+import type { JWK } from 'jose';
+import { type Agent, request } from 'undici';
+import type { ConsortiumFile, ConsortiumOrganization } from '../consortium-file.ts';
+import { CliError } from '../errors.ts';
+
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+const REQUEST_MILLISECONDS_MAX = 60_000;
+/** A token is fetched anew when less than this is left of it. */
+const RENEW_BEFORE_MILLISECONDS = 30_000;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: Uint8Array;
+  readonly text: string;
+  // The answer's JSON, read loosely: a scenario looks at single fields and checks each.
+  readonly json: JsonObject;
+}
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [name: string]: Json | undefined;
+}
+
+export interface RequestOptions {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly body?: string;
+  readonly accept?: string;
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A person or program at one organization's FHIR API, with a token of its own. */
+export interface GatewaySession {
+  readonly base: string;
+  readonly send: (path: string, options?: RequestOptions) => Promise<Answer>;
+}
+
+export interface SessionOptions {
+  readonly folder: string;
+  readonly consortium: ConsortiumFile;
+  readonly organization: string;
+  readonly scope: string;
+  /** Patient resource id that the token speaks for. */
+  readonly patient?: string;
+  /** User id that the token speaks for. */
+  readonly user?: string;
+}
+
+export function organizationOf(consortium: ConsortiumFile, name: string): ConsortiumOrganization {
+  const found = consortium.organizations.find((organization) => organization.name === name);
+  if (found) return found;
+  throw new CliError(
+    'consortium/organization',
+    `${name} is not an organization of this consortium.`,
+    `It has ${consortium.organizations.map((organization) => organization.name).join(', ')}.`,
+  );
+}
+
+/** Opens a session as the local operator: development-grade, it may speak for any user or patient of this machine. */
+export function openSession(options: SessionOptions): GatewaySession {
+  const { folder, consortium } = options;
+  const origin = new URL(organizationOf(consortium, options.organization).fhir).origin;
+  const privateKey = JSON.parse(readFileSync(join(folder, consortium.localOperatorKeyFile), 'utf8')) as JWK;
+  const certificateAuthority = readFileSync(join(folder, consortium.caFile), 'utf8');
+  const agent = mutualTlsAgent({ certificateAuthority });
+  const extensions: AssertionExtensions = {
+    ...(options.patient === undefined ? {} : { patient: options.patient }),
+    ...(options.user === undefined ? {} : { user: options.user }),
+  };
+  let token: Awaited<ReturnType<typeof requestToken>> | undefined;
+  const bearer = async (): Promise<string> => {
+    if (!token || token.expiresAt - Date.now() < RENEW_BEFORE_MILLISECONDS) {
+      const tokenEndpoint = tokenEndpointOf(origin);
+      const { scope } = options;
+      token = await requestToken({
+        clientId: LOCAL_OPERATOR,
+        privateKey,
+        tokenEndpoint,
+        scope,
+        agent,
+        extensions,
+      });
+    }
+    return token.accessToken;
+  };
+  const base = fhirBaseOf(origin);
+  return {
+    base,
+    send: async (path, sent = {}) => sendRequest(agent, `${base}/${path}`, await bearer(), sent),
+  };
+}
+
+async function sendRequest(
+  agent: Agent,
+  url: string,
+  bearer: string,
+  options: RequestOptions,
+): Promise<Answer> {
+  const response = await request(url, {
+    method: options.method ?? 'GET',
+    headers: {
+      accept: options.accept ?? 'application/fhir+json',
+      authorization: `Bearer ${bearer}`,
+      ...(options.body === undefined
+        ? {}
+        : { 'content-type': options.contentType ?? 'application/fhir+json' }),
+      ...options.headers,
+    },
+    ...(options.body === undefined ? {} : { body: options.body }),
+    dispatcher: agent,
+    signal: AbortSignal.timeout(REQUEST_MILLISECONDS_MAX),
+  });
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of response.body) {
+    length += (part as Uint8Array).length;
+    if (length > ANSWER_BYTES_MAX)
+      throw new CliError('answer/large', 'An answer is too long.', 'Ask for less.');
+    parts.push(part as Uint8Array);
+  }
+  const body = Uint8Array.from(Buffer.concat(parts));
+  const text = Buffer.from(body).toString('utf8');
+  return { status: response.statusCode, headers: response.headers, body, text, json: parseJson(text) };
+}
+
+function parseJson(text: string): JsonObject {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
+      ? (parsed as JsonObject)
+      : {};
+  } catch {
+    return {};
+  }
+}
