@@ -28,6 +28,7 @@ export {
   type Message,
   prePrepareBytes,
   prepareBytes,
+  viewChangeBytes,
 } from './pbft/messages.ts';
 export {
   DEFAULT_LIMITS,

@@ -88,7 +88,7 @@ function resume(work: Work): void {
   const { record } = work.state;
   if (!record || !maySpeak(work)) return;
   const view = record.active ? record.view + 1 : record.view;
-  changeRound(work, { prepared: record.prepared, preparedView: record.view, committedView: record.view });
+  changeRound(work, { prepared: record.prepared, preparedView: view - 1, committedView: view - 1 });
   if (record.prepared) admit(work, record.prepared.proof.digest, record.prepared.proposal);
   startViewChange(work, view);
 }

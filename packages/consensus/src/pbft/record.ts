@@ -1,18 +1,7 @@
 import { bool, bytes, CborError, type Codec, optional, struct, uint } from '@careledger/primitives';
 import { preparedCodec } from './messages.ts';
-import type { Head, Prepared } from './state.ts';
+import type { VotingRecord } from './state.ts';
 import { certificateCodec, digestCodec, PROPOSAL_BYTES_MAX } from './wire.ts';
-
-/**
- * What must survive a restart so that a node never contradicts itself: the height it votes on (the one after `head`),
- * its view, whether it spoke in that view or waits for its new-view, and what it saw prepared.
- */
-export interface VotingRecord {
-  readonly head: Head;
-  readonly view: number;
-  readonly active: boolean;
-  readonly prepared: Prepared | undefined;
-}
 
 const headFields = { engineHeight: uint, time: uint, ledgerHeight: uint, headerHash: digestCodec };
 const recordCodec = struct({

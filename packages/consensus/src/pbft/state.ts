@@ -1,7 +1,6 @@
 import type { Certificate, ConsensusValidator, EngineProposal, ValidatorKey } from '../protocol.ts';
 import type { CommitContent } from './certificate.ts';
 import type { Envelope, Message, PreparedProof } from './messages.ts';
-import type { VotingRecord } from './record.ts';
 
 /** The newest engine height known to be final, and the ledger block under it. */
 export interface Head {
@@ -97,6 +96,17 @@ export interface Round {
   /** When a quorum of view-changes for this view was first seen, and when its pre-prepare was accepted. */
   readonly quorumAt: number | undefined;
   readonly acceptedAt: number | undefined;
+}
+
+/**
+ * What must survive a restart so that a node never contradicts itself: the height it votes on (the one after `head`),
+ * its view, whether it spoke in that view or waits for its new-view, and what it saw prepared.
+ */
+export interface VotingRecord {
+  readonly head: Head;
+  readonly view: number;
+  readonly active: boolean;
+  readonly prepared: Prepared | undefined;
 }
 
 export interface VotingState {
