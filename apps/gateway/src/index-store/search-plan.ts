@@ -21,10 +21,8 @@ export type Criterion =
 /** Whose records the caller may see. */
 export type Visibility =
   | { readonly kind: 'all' }
-  /** Records of this patient and of nobody else. */
-  | { readonly kind: 'patient'; readonly patient: string }
-  /** Records that are nobody's. */
-  | { readonly kind: 'unowned' };
+  /** Records of this patient and of nobody else; with `includeUnowned`, also those that are nobody's. */
+  | { readonly kind: 'patient'; readonly patient: string; readonly includeUnowned: boolean };
 
 export interface SortOrder {
   /** `_lastUpdated`, or the code of a date parameter. */

@@ -66,9 +66,11 @@ function criterionCondition(criterion: Criterion): Condition {
 function visibilityCondition(visibility: Visibility): Condition {
   const owned = sql`select 1 from subject where subject.seq = entry.seq`;
   if (visibility.kind === 'all') return sql`1 = 1`;
-  if (visibility.kind === 'unowned') return sql`not exists (${owned})`;
-  const { patient } = visibility;
-  return sql`(exists (${owned} and subject.patient = ${patient}) and not exists (${owned} and subject.patient <> ${patient}))`;
+  const { patient, includeUnowned } = visibility;
+  const nobodyElse = sql<SqlBool>`not exists (${owned} and subject.patient <> ${patient})`;
+  return includeUnowned
+    ? nobodyElse
+    : sql`(exists (${owned} and subject.patient = ${patient}) and ${nobodyElse})`;
 }
 
 /** What entries are sorted by. Those without the date come last in either direction. */

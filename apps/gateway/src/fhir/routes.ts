@@ -1,0 +1,57 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Caller } from '../caller.ts';
+import { callerOf, PUBLIC_ROUTE } from '../server/index.ts';
+import { capabilityStatement } from './capability-statement.ts';
+import type { FhirInput, FhirMethod, FhirService } from './fhir-service.ts';
+
+/** Path of the FHIR API. */
+export const FHIR_BASE_PATH = '/fhir/R4';
+
+export interface FhirRoutesOptions {
+  readonly service: FhirService;
+  /** FHIR base URL, without a last slash. */
+  readonly baseUrl: string;
+  readonly organization: string;
+  readonly tokenEndpoint: string;
+  /**
+   * Answers what another member asks under the FHIR base, and the patient's consent; `undefined` leaves the request to
+   * the FHIR API.
+   */
+  readonly intercept?: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<boolean>;
+}
+
+function inputOf(request: FastifyRequest, caller: Caller): FhirInput {
+  const [path = '', query = ''] = request.url.slice(FHIR_BASE_PATH.length).split('?', 2);
+  const headers: Record<string, string | undefined> = {};
+  for (const name of ['prefer', 'if-match', 'if-none-exist', 'content-type']) {
+    const value = request.headers[name];
+    headers[name] = Array.isArray(value) ? value.join(',') : value;
+  }
+  return {
+    method: request.method as FhirMethod,
+    path: path.replace(/^\/+/, ''),
+    query,
+    headers,
+    body: typeof request.body === 'string' ? request.body : undefined,
+    caller,
+  };
+}
+
+/** Registers the FHIR API: `/metadata` for everybody, everything else behind a token. */
+export function fhirRoutes(app: FastifyInstance, options: FhirRoutesOptions): void {
+  const statement = JSON.stringify(
+    capabilityStatement({ ...options, router: options.service.router, startedAt: Date.now() }),
+  );
+  app.get(`${FHIR_BASE_PATH}/metadata`, { config: PUBLIC_ROUTE }, async (_request, reply) =>
+    reply.type('application/fhir+json; charset=utf-8').send(statement),
+  );
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    const caller = callerOf(request);
+    if (await options.intercept?.(request, reply, caller)) return reply;
+    const { status, headers, body } = await options.service.handle(inputOf(request, caller));
+    return reply.code(status).headers(headers).send(body);
+  };
+  const method = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+  app.route({ method, url: FHIR_BASE_PATH, handler: answer });
+  app.route({ method, url: `${FHIR_BASE_PATH}/*`, handler: answer });
+}
