@@ -5,6 +5,7 @@ import type {
   StateEvidence,
   TransactionEvidence,
   TransactionResult,
+  TrustPath,
 } from '@careledger/ledger';
 import type { ChainId, HeaderHash, NodeId, TransactionId } from '@careledger/primitives';
 import type { NodeAddresses, PeerAddress } from './options.ts';
@@ -99,4 +100,6 @@ export interface LedgerNode {
   /** A value or its absence under the newest certified header, or at an earlier kept height. */
   proveState(key: Uint8Array, height?: number): StateEvidence;
   proveTransaction(position: { readonly height: number; readonly index: number }): TransactionEvidence;
+  /** Genesis and every change of the validator set since: what travels with evidence to be judged offline. */
+  trustPath(): TrustPath;
 }

@@ -38,8 +38,8 @@ export interface IndexedBlock {
   readonly batch: CommitBatch;
   /** In block order; `undefined` for one that does not decode. */
   readonly transactions: readonly (Transaction | undefined)[];
-  /** The encoded set that signs the next header, under its hash. */
-  readonly validators: { readonly hash: Uint8Array; readonly bytes: Uint8Array };
+  /** For a header that names another next set: that set, encoded, read from the state after the block. */
+  readonly validatorsAfter?: () => Uint8Array;
 }
 
 type Table = Database<Uint8Array, Uint8Array>;
@@ -92,7 +92,7 @@ export class LedgerIndex {
   readonly #heights: Table;
   readonly #transactions: Table;
   readonly #lookups: Table;
-  readonly #validators: Table;
+  readonly #reigns: Table;
 
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true });
@@ -113,7 +113,7 @@ export class LedgerIndex {
       this.#heights = table('heights');
       this.#transactions = table('transactions');
       this.#lookups = table('lookups');
-      this.#validators = table('validators');
+      this.#reigns = table('reigns');
     } catch (cause) {
       throw new IndexFaultError(messageOf(cause), cause);
     }
@@ -172,9 +172,11 @@ export class LedgerIndex {
     return Number((this.#transactions.getStats() as { entryCount?: number }).entryCount ?? 0);
   }
 
-  /** The encoded validator set with this hash, if it ever was in force. */
-  validatorSet(hash: Uint8Array): Uint8Array | undefined {
-    return this.#addressed(this.#validators, hash, 'a validator set');
+  /** Every change of the validator set since genesis, in order of height. */
+  *reigns(): Iterable<{ readonly height: number; readonly validators: Uint8Array }> {
+    for (const { key, value } of this.#reigns.getRange()) {
+      yield { height: Number(Buffer.from(key).readBigUInt64BE(0)), validators: plain(value) };
+    }
   }
 
   /** Transactions with this property in block order, from one time to another, both included. */
@@ -231,11 +233,10 @@ export class LedgerIndex {
     }
   }
 
-  #write({ batch, transactions, validators }: IndexedBlock): void {
+  #write({ batch, transactions, validatorsAfter }: IndexedBlock): void {
     const { header, headerHash } = batch;
     for (const { key, value } of batch.writes) this.#writeState(key, value);
     for (const { hash, bytes } of batch.nodes) this.#nodes.putSync(hash, bytes);
-    this.#validators.putSync(validators.hash, validators.bytes);
     this.#headers.putSync(bigEndian(header.height, 8), concat(headerHash, encodeHeader(header)));
     this.#heights.putSync(headerHash, uint.encode(header.height));
     for (const [index, transaction] of transactions.entries()) {
@@ -243,6 +244,7 @@ export class LedgerIndex {
       this.#lookups.putSync(lookupKey('time', new Uint8Array(0), entry), new Uint8Array(0));
       if (transaction) this.#writeTransaction(transaction, entry, batch.results[index]);
     }
+    if (validatorsAfter) this.#reigns.putSync(bigEndian(header.height, 8), validatorsAfter());
     this.#meta.putSync(META_HEIGHT, uint.encode(header.height));
   }
 

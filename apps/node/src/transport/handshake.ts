@@ -1,8 +1,9 @@
 import type { TLSSocket } from 'node:tls';
-import { equalBytes, type NodeId, type PublicKey, toHex } from '@careledger/primitives';
+import { type Hello, judgeHello } from '@careledger/consensus';
+import { type NodeId, type PublicKey, toHex } from '@careledger/primitives';
 import { fingerprintOf } from '../certificates.ts';
 import type { TlsIdentity } from '../options.ts';
-import { type Hello, PEER_PROTOCOL_VERSION } from './peer-message.ts';
+import { PEER_PROTOCOL_VERSION } from './peer-message.ts';
 
 /** TLS 1.3 alone, with the suites that we name (RFC 8446, appendix B.4). */
 export const CIPHER_SUITES = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
@@ -45,33 +46,16 @@ export function peerFingerprint(socket: TLSSocket): Uint8Array | undefined {
 
 export function refuseUnknown(fingerprint: Uint8Array | undefined): Refusal {
   const shown = fingerprint ? `certificate ${toHex(fingerprint).slice(0, 16)}` : 'no certificate';
-  return { code: 'peer/not-a-member', reason: `${shown}: no node in force has it` };
+  return { code: 'handshake/not-a-member', reason: `${shown}: no node in force has it` };
 }
 
-/** What differs between two nodes that must agree on it, or `undefined`. */
+/** Do both nodes run one chain, engine and protocol, and is the other who its certificate says? */
 export function compareHello(own: Hello, other: Hello, peer: PeerIdentity): Refusal | undefined {
-  if (other.protocol !== own.protocol) {
-    const reason = `peer protocol version ${other.protocol}; this node speaks ${own.protocol}`;
-    return { code: 'peer/other-version', reason };
-  }
-  if (!equalBytes(other.chain, own.chain)) {
-    const reason = `chain ${toHex(other.chain)}; this node is on ${toHex(own.chain)}`;
-    return { code: 'peer/other-chain', reason };
-  }
-  if (other.engine !== own.engine || other.engineVersion !== own.engineVersion) {
-    const reason = `engine ${other.engine} ${other.engineVersion}; this node runs ${own.engine} ${own.engineVersion}`;
-    return { code: 'peer/other-engine', reason };
-  }
-  if (other.node !== peer.node) {
-    return {
-      code: 'peer/other-node',
-      reason: `the certificate belongs to ${peer.node}, not to ${other.node}`,
-    };
-  }
-  return undefined;
+  const verdict = judgeHello(own, other, new Set([peer.node]));
+  return verdict.ok ? undefined : { code: verdict.error.code, reason: verdict.error.message };
 }
 
 /** This node's own hello. */
-export function helloOf(identity: Omit<Hello, 'protocol'>): Hello {
-  return { protocol: PEER_PROTOCOL_VERSION, ...identity };
+export function helloOf(identity: Omit<Hello, 'protocolVersion'>): Hello {
+  return { protocolVersion: PEER_PROTOCOL_VERSION, ...identity };
 }

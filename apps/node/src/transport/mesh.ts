@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
+import type { Hello } from '@careledger/consensus';
 import { type NodeId, toHex } from '@careledger/primitives';
 import type { Log } from '../log.ts';
 import type { PeerAddress, TlsIdentity } from '../options.ts';
@@ -14,7 +15,7 @@ import {
   tlsOptions,
 } from './handshake.ts';
 import { OUTGOING_GOSSIP_BYTES_MAX, PeerConnection } from './peer-connection.ts';
-import { encodePeerMessage, type Hello, type PeerMessage } from './peer-message.ts';
+import { encodePeerMessage, type PeerMessage } from './peer-message.ts';
 
 const BACK_OFF_MS_MIN = 100;
 const BACK_OFF_MS_MAX = 5_000;
@@ -69,7 +70,7 @@ export class Mesh {
       this.#accept(socket, undefined),
     );
     this.#server.maxConnections = CONNECTIONS_MAX;
-    this.#server.on('tlsClientError', (fault) => this.#refused('peer/tls', fault.message));
+    this.#server.on('tlsClientError', (fault) => this.#refused('handshake/tls', fault.message));
   }
 
   /** Listens; gives the port. @throws when the port is in use. */

@@ -1,15 +1,19 @@
-import { BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, TRANSACTION_BYTES_CEILING } from '@careledger/ledger';
+import type { Hello } from '@careledger/consensus';
+import {
+  BLOCK_BYTES_MAX,
+  BLOCK_TRANSACTIONS_MAX,
+  engineIdentityCodec,
+  TRANSACTION_BYTES_CEILING,
+} from '@careledger/ledger';
 import {
   bytes,
   CborError,
   type CborValue,
-  type ChainId,
   type Codec,
   chainIdCodec,
   decodeCbor,
   encodeCbor,
   list,
-  type NodeId,
   nodeIdCodec,
   struct,
   text,
@@ -26,19 +30,10 @@ export const FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 1024 * 1024;
 export const BLOCKS_BYTES_MAX = 4 * 1024 * 1024;
 export const BLOCKS_COUNT_MAX = 512;
 const REASON_BYTES_MAX = 512;
-const ENGINE_ID_BYTES_MAX = 32;
-
-/** The first message of both sides: what must be the same on both before anything else is said. */
-export interface Hello {
-  readonly protocol: number;
-  readonly chain: ChainId;
-  readonly engine: string;
-  readonly engineVersion: number;
-  readonly node: NodeId;
-}
 
 /** What nodes say to each other. */
 export type PeerMessage =
+  /** First of both sides: what must be the same before anything else is said. */
   | ({ readonly kind: 'hello' } & Hello)
   /** Why the connection ends. */
   | { readonly kind: 'refused'; readonly code: string; readonly reason: string }
@@ -57,10 +52,9 @@ export type PeerMessage =
 
 const kinds = {
   hello: struct({
-    protocol: uint,
+    protocolVersion: uint,
     chain: chainIdCodec,
-    engine: text({ bytesMax: ENGINE_ID_BYTES_MAX }),
-    engineVersion: uint,
+    engine: engineIdentityCodec,
     node: nodeIdCodec,
   }),
   refused: struct({ code: text({ bytesMax: 64 }), reason: text({ bytesMax: REASON_BYTES_MAX }) }),

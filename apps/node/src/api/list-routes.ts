@@ -1,0 +1,93 @@
+import {
+  acknowledgements,
+  anchors,
+  type DenseList,
+  disclosureAnchors,
+  listNodes,
+  listOrganizations,
+} from '@careledger/capabilities';
+import { organizationIdCodec } from '@careledger/primitives';
+import { NodeError } from '../errors.ts';
+import { toJson } from '../evidence-file.ts';
+import type { RunningNode } from '../running-node.ts';
+import { JSON_TYPE, number } from './parameters.ts';
+import type { RouteOptions } from './routes.ts';
+
+const ITEMS_LISTED_MAX = 1_000;
+const ITEMS_LISTED = 100;
+
+type ReadableList = Pick<DenseList<object>, 'count' | 'countKey' | 'itemKey' | 'read'>;
+
+/** The provably complete lists of the capabilities: a count, and items numbered from 0. */
+const lists: Readonly<Record<string, ReadableList>> = {
+  'records-anchors': anchors,
+  'disclosures-anchors': disclosureAnchors,
+  'disclosures-acknowledgements': acknowledgements,
+};
+
+/** What the capabilities keep, as lists. */
+export function listRoutes(node: RunningNode): readonly RouteOptions[] {
+  const { state } = node.chain.store.index;
+  return [
+    {
+      method: 'GET',
+      path: '/organizations',
+      summary: 'The members of the consortium with their standing.',
+      answers: [JSON_TYPE],
+      handler: () => toJson({ organizations: listOrganizations(state) }),
+    },
+    {
+      method: 'GET',
+      path: '/nodes',
+      summary: 'The nodes of the members with their standing, and what this node is connected to.',
+      answers: [JSON_TYPE],
+      handler: () => toJson({ nodes: listNodes(state), connections: node.mesh.topology() }),
+    },
+    {
+      method: 'GET',
+      path: '/lists/:list/:organization',
+      summary:
+        'One capability’s list of one organization: the count, and items by number. Provable by their state keys.',
+      params: {
+        list: { type: 'string', enum: Object.keys(lists) },
+        organization: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,47}$' },
+      },
+      query: { from: number, limit: { ...number, minimum: 1, maximum: ITEMS_LISTED_MAX } },
+      answers: [JSON_TYPE],
+      handler: (request) => {
+        const { list: name, organization } = request.params as {
+          readonly list: string;
+          readonly organization: string;
+        };
+        const { from = 0, limit = ITEMS_LISTED } = request.query as {
+          readonly from?: number;
+          readonly limit?: number;
+        };
+        const list = lists[name];
+        if (!list) throw new NodeError('api/not-found', 'there is no such list', 'See /v1/openapi.json.');
+        return toJson(readList(node, list, { organization, from, limit }));
+      },
+    },
+  ];
+}
+
+function readList(
+  node: RunningNode,
+  list: ReadableList,
+  options: { readonly organization: string; readonly from: number; readonly limit: number },
+): object {
+  const { state } = node.chain.store.index;
+  const organization = organizationIdCodec.fromCbor(options.organization);
+  const count = list.count(state, organization);
+  const last = Math.min(count, options.from + options.limit);
+  const numbers = Array.from(
+    { length: Math.max(0, last - options.from) },
+    (_, offset) => options.from + offset,
+  );
+  const items = numbers.map((index) => ({
+    index,
+    key: list.itemKey(organization, index),
+    ...list.read(state, organization, index),
+  }));
+  return { height: node.chain.height, count, countKey: list.countKey(organization), items };
+}

@@ -1,0 +1,158 @@
+import { transactionEvidenceCodec } from '@careledger/ledger';
+import { sha256, toHex, utf8 } from '@careledger/primitives';
+import { NodeError } from '../errors.ts';
+import { toJson } from '../evidence-file.ts';
+import type { FinalTransaction } from '../ledger-node.ts';
+import type { RunningNode } from '../running-node.ts';
+import type { Lookup, LookupEntry } from '../store/ledger-index.ts';
+import { answer, BOTH, CBOR, hash, hexParameter, JSON_TYPE, number } from './parameters.ts';
+import type { RouteOptions } from './routes.ts';
+
+const FOUND_MAX = 1_000;
+const FOUND_DEFAULT = 100;
+/** How long `wait=final` holds the request; the transaction goes on without it. */
+const WAIT_MS_MAX = 60_000;
+
+/** Submitting, reading, proving and finding transactions. */
+export function transactionRoutes(node: RunningNode): readonly RouteOptions[] {
+  return [submitRoute(node), ...readRoutes(node), searchRoute(node)];
+}
+
+function submitRoute(node: RunningNode): RouteOptions {
+  return {
+    method: 'POST',
+    path: '/transactions',
+    summary:
+      'Submits a signed transaction. With wait=final the answer comes when it stands in a final block.',
+    query: { wait: { type: 'string', enum: ['final', 'checked'] } },
+    body: CBOR,
+    answers: [JSON_TYPE],
+    handler: async (request, reply) => {
+      const { wait } = request.query as { readonly wait?: 'final' | 'checked' };
+      if (!(request.body instanceof Uint8Array)) {
+        throw new NodeError('api/malformed', 'the body is missing', `Send the transaction as ${CBOR}.`);
+      }
+      const { id, final } = await node.desk.accept(new Uint8Array(request.body));
+      if (wait === 'final') return toJson(await within(final, WAIT_MS_MAX));
+      return reply.code(202).send({ id: toHex(id) });
+    },
+  };
+}
+
+async function within<Value>(work: Promise<Value>, milliseconds: number): Promise<Value> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const help = 'It still may become final: ask for it by its id.';
+    late.reject(new NodeError('api/not-final-yet', 'the transaction is not final yet', help));
+  }, milliseconds);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function readRoutes(node: RunningNode): readonly RouteOptions[] {
+  return [
+    {
+      method: 'GET',
+      path: '/transactions/:id',
+      summary: 'Where a transaction stands, by its id: height, index, time, result.',
+      params: { id: hash },
+      answers: [JSON_TYPE],
+      handler: (request) => toJson(findById(node, request.params)),
+    },
+    {
+      method: 'GET',
+      path: '/transactions/:id/evidence',
+      summary:
+        'The transaction with its result, the paths of both into the block, the header and its certificate.',
+      params: { id: hash },
+      answers: BOTH,
+      handler: (request, reply) => {
+        const value = node.evidence.proveTransaction(findById(node, request.params));
+        return answer(request, reply, { value, codec: transactionEvidenceCodec });
+      },
+    },
+  ];
+}
+
+function findById(node: RunningNode, params: unknown): FinalTransaction {
+  const found = node.evidence.find(hexParameter((params as { readonly id: string }).id));
+  if (found) return found;
+  const help = 'It may still wait in a mempool. Ask again, or submit it again.';
+  throw new NodeError('api/not-found', 'no final block holds this transaction', help);
+}
+
+interface Search {
+  readonly type?: string;
+  readonly actor?: string;
+  readonly subject?: string;
+  readonly commitment?: string;
+  readonly from?: number;
+  readonly to?: number;
+  readonly limit?: number;
+}
+
+function searchRoute(node: RunningNode): RouteOptions {
+  return {
+    method: 'GET',
+    path: '/transactions',
+    summary:
+      'Transactions by type, actor (public key), subject (an id in an event), body hash and block time.',
+    query: {
+      type: { type: 'string', maxLength: 96 },
+      actor: hash,
+      subject: { type: 'string', maxLength: 256 },
+      commitment: hash,
+      from: number,
+      to: number,
+      limit: { ...number, minimum: 1, maximum: FOUND_MAX },
+    },
+    answers: [JSON_TYPE],
+    handler: (request) => toJson({ transactions: [...search(node, request.query as Search)] }),
+  };
+}
+
+function* search(node: RunningNode, options: Search): Iterable<object> {
+  const { index } = node.chain.store;
+  const [first, ...others] = filtersOf(options);
+  const range = { from: options.from ?? 0, to: options.to ?? Number.MAX_SAFE_INTEGER };
+  let count = 0;
+  for (const entry of index.find(first.lookup, first.value, range)) {
+    if (count >= (options.limit ?? FOUND_DEFAULT)) return;
+    if (!others.every(({ lookup, value }) => index.matches(lookup, value, entry))) continue;
+    count += 1;
+    yield describe(node, entry);
+  }
+}
+
+type Filter = { readonly lookup: Lookup; readonly value: Uint8Array };
+
+/** The narrowest filter first: it is the one that is scanned. */
+function filtersOf({ commitment, subject, actor, type }: Search): [Filter, ...Filter[]] {
+  const filters: Filter[] = [];
+  if (commitment !== undefined) filters.push({ lookup: 'commitment', value: hexParameter(commitment) });
+  if (subject !== undefined) filters.push({ lookup: 'subject', value: utf8(subject) });
+  if (actor !== undefined) filters.push({ lookup: 'actor', value: hexParameter(actor) });
+  if (type !== undefined) filters.push({ lookup: 'type', value: utf8(type) });
+  const [first, ...others] = filters;
+  return first ? [first, ...others] : [{ lookup: 'time', value: new Uint8Array(0) }];
+}
+
+function describe(node: RunningNode, { height, index, time }: LookupEntry): object {
+  const { transactions, results } = node.evidence.block(height);
+  const transaction = node.verifier.decoded(transactions[index] ?? new Uint8Array(0));
+  const { type, body } = transaction?.payload ?? {};
+  const commitment = body && sha256(body);
+  return {
+    id: transaction?.id,
+    height,
+    index,
+    time,
+    type,
+    actor: transaction?.signer,
+    commitment,
+    result: results[index],
+  };
+}

@@ -1,0 +1,330 @@
+import { nodeByFingerprint, catalog as wholeCatalog } from '@careledger/capabilities';
+import type { Effect } from '@careledger/consensus';
+import { chainIdOf, decodeGenesis, type Genesis } from '@careledger/ledger';
+import { type ChainId, toHex } from '@careledger/primitives';
+import { ApiServer } from './api/api-server.ts';
+import { fingerprintOf } from './certificates.ts';
+import { type Chain, DivergenceError } from './chain/chain.ts';
+import { EvidenceDesk } from './chain/evidence.ts';
+import { openChain } from './chain/open-chain.ts';
+import { verifyStore } from './chain/verify-store.ts';
+import { blocksFrom, CatchUp } from './engines/embedded/catch-up.ts';
+import { EmbeddedEngine } from './engines/embedded/embedded-engine.ts';
+import { protocolOf } from './engines/embedded/protocol-of.ts';
+import { VoteFile } from './engines/embedded/vote-file.ts';
+import { messageOf, NodeError } from './errors.ts';
+import { writeEvidence } from './evidence-file.ts';
+import type { NodeStatus, StoreVerdict } from './ledger-node.ts';
+import { type Log, openLog } from './log.ts';
+import { TransactionDesk } from './mempool/transaction-desk.ts';
+import type { NodeAddresses, NodeOptions } from './options.ts';
+import { SignaturePool } from './signatures/signature-pool.ts';
+import { TransactionVerifier } from './signatures/transaction-verifier.ts';
+import { verifyWithSodium } from './signatures/verify-batch.ts';
+import { checkFolderFormat, lockFolder } from './store/data-folder.ts';
+import { helloOf } from './transport/handshake.ts';
+import { Mesh, type Peer } from './transport/mesh.ts';
+import { BLOCKS_BYTES_MAX, BLOCKS_COUNT_MAX, type PeerMessage } from './transport/peer-message.ts';
+
+const DEFAULT_HOST = '127.0.0.1';
+
+/** What must be closed, the last opened first. */
+type Closing = (() => Promise<void> | void)[];
+
+interface Opened {
+  readonly options: NodeOptions;
+  readonly chainId: ChainId;
+  readonly genesis: Genesis;
+  readonly log: Log;
+  readonly chain: Chain;
+  readonly verifier: TransactionVerifier;
+  readonly votes: VoteFile;
+  readonly closing: Closing;
+}
+
+/** All parts of a node between its start and its stop. */
+export class RunningNode {
+  readonly chain: Chain;
+  readonly mesh: Mesh;
+  readonly desk: TransactionDesk;
+  readonly evidence: EvidenceDesk;
+  readonly verifier: TransactionVerifier;
+  readonly chainId: ChainId;
+  readonly options: NodeOptions;
+  readonly log: Log;
+  readonly #genesis: Genesis;
+  readonly #engine: EmbeddedEngine;
+  readonly #catchUp: CatchUp;
+  readonly #closing: Closing;
+  #halted: Error | undefined;
+  #addresses: NodeAddresses | undefined;
+  /** Refused connections since the start, by code. */
+  readonly refusedPeers = new Map<string, number>();
+
+  private constructor(opened: Opened) {
+    const { options, chain, verifier, log } = opened;
+    this.chain = chain;
+    this.verifier = verifier;
+    this.chainId = opened.chainId;
+    this.options = options;
+    this.log = log;
+    this.#genesis = opened.genesis;
+    this.#closing = opened.closing;
+    this.evidence = new EvidenceDesk(chain, options.genesis);
+    this.mesh = this.#makeMesh();
+    this.desk = new TransactionDesk({
+      chain,
+      verifier,
+      log,
+      broadcast: (message) => this.mesh.broadcast(message),
+      onChange: () => this.#engine.pendingChanged(),
+    });
+    this.#engine = this.#makeEngine(opened);
+    this.#catchUp = new CatchUp({
+      chain,
+      mesh: this.mesh,
+      log,
+      exclusively: (work) => this.#engine.exclusively(work),
+      onCaughtUp: () => this.#engine.advanced(),
+      onFault: (fault) => this.#halt(fault),
+    });
+  }
+
+  /** @throws NodeError with what stands in the way; nothing stays open then. */
+  static async start(options: NodeOptions): Promise<RunningNode> {
+    const closing: Closing = [];
+    try {
+      const node = new RunningNode(await open(options, closing));
+      await node.#serve();
+      return node;
+    } catch (fault) {
+      await closeAll(closing);
+      throw fault;
+    }
+  }
+
+  get addresses(): NodeAddresses {
+    if (!this.#addresses)
+      throw new NodeError('node/not-running', 'the node does not listen yet', 'Start it first.');
+    return this.#addresses;
+  }
+
+  get halted(): Error | undefined {
+    return this.#halted;
+  }
+
+  status(): NodeStatus {
+    const { head, store } = this.chain;
+    return {
+      node: this.options.node,
+      chain: this.chainId,
+      engine: this.#genesis.engine,
+      engineHeight: head.engineHeight,
+      height: head.header.height,
+      headerHash: head.headerHash,
+      stateRoot: head.header.stateRoot,
+      time: head.time,
+      peers: this.mesh.topology(),
+      mempool: { transactions: this.desk.mempool.count, bytes: this.desk.mempool.bytes },
+      storage: { segmentBytes: store.segments.bytes, transactions: store.index.transactionCount },
+      halted: this.#halted?.message ?? store.writeFault,
+    };
+  }
+
+  verifyStore(): Promise<StoreVerdict> {
+    return verifyStore(this.chain.store, { bytes: this.options.genesis, chain: this.chainId });
+  }
+
+  async stop(): Promise<void> {
+    await closeAll(this.#closing);
+  }
+
+  async #serve(): Promise<void> {
+    const { host = DEFAULT_HOST, apiPort, peerPort } = this.options.listen;
+    const { chain, mesh, desk } = this;
+    this.#closing.push(() => this.#quiet());
+    chain.onFinal((head, block) => {
+      desk.onFinal(block, head.time);
+      if (block) mesh.dropRevoked();
+    });
+    const peer = await listening('peer-to-peer', peerPort, () => mesh.listen(host, peerPort));
+    const api = new ApiServer(this);
+    this.#closing.push(() => api.close());
+    const port = await listening('API', apiPort, () => api.listen(host, apiPort));
+    const name = host === DEFAULT_HOST ? 'localhost' : host;
+    this.#addresses = {
+      api: { host, port, url: `https://${name}:${port}` },
+      peer: { host, port: peer },
+    };
+    this.#engine.start();
+    mesh.addPeers(this.options.peers);
+    this.log.info({ ...this.#addresses, height: chain.height, node: this.options.node }, 'the node serves');
+  }
+
+  /** Stops taking part; what is stored can still be read. */
+  async #quiet(): Promise<void> {
+    this.chain.store.giveUp();
+    this.desk.close();
+    await this.#catchUp.stop();
+    await this.#engine.stop();
+    await this.mesh.close();
+  }
+
+  #makeMesh(): Mesh {
+    const { options, chainId, log } = this;
+    const { state } = this.chain.store.index;
+    return new Mesh({
+      tls: options.tls,
+      hello: helloOf({ chain: chainId, engine: this.#genesis.engine, node: options.node }),
+      authenticate: (fingerprint) => nodeByFingerprint(state, fingerprint),
+      log,
+      onPeer: (peer) => peer.send(this.desk.waitingMessage()),
+      onMessage: (peer, message) => this.#receive(peer, message),
+      onRefused: ({ code }) => this.refusedPeers.set(code, (this.refusedPeers.get(code) ?? 0) + 1),
+    });
+  }
+
+  #makeEngine({ options, votes, chain, verifier, log, genesis, chainId }: Opened): EmbeddedEngine {
+    const protocol = protocolOf(genesis.engine, {
+      chain: chainId,
+      self: toHex(options.signer.publicKey),
+      sign: options.signer.sign,
+      verify: (key, message, signature) =>
+        verifyWithSodium({ publicKey: Buffer.from(key, 'hex'), message, signature }),
+      restored: votes.restored,
+      timing: options.timings ?? {},
+      limits: { blockBytesMax: genesis.parameters.blockBytesMax },
+    });
+    return new EmbeddedEngine({
+      protocol,
+      chain,
+      verifier,
+      votes,
+      log,
+      broadcast: (bytes) => this.mesh.broadcast({ kind: 'consensus', bytes }),
+      send: (key, bytes) => this.mesh.peerByKey(key)?.send({ kind: 'consensus', bytes }),
+      candidates: () => this.desk.candidates(),
+      pending: () => ({ count: this.desk.mempool.count, bytes: this.desk.mempool.bytes }),
+      onBehind: (from) => this.#catchUp.begin(from),
+      onEvidence: (evidence) => this.#keepEvidence(evidence),
+      onHalt: (halt) => this.#halt(haltError(halt), halt),
+      onFault: (fault) => this.#halt(fault),
+    });
+  }
+
+  #receive(peer: Peer, message: PeerMessage): void {
+    switch (message.kind) {
+      case 'consensus':
+        this.#engine.receive(peer.key, message.bytes);
+        return;
+      case 'transactions':
+        this.desk.receive(message.transactions).catch((fault: unknown) => this.#halt(fault));
+        return;
+      case 'blocks-request':
+        peer.send({ kind: 'blocks', number: message.number, blocks: this.#blocksFor(message) });
+        return;
+      case 'blocks':
+        this.#catchUp.receive(peer, message.number, message.blocks);
+        return;
+      default:
+        peer.drop(`a ${message.kind} out of place`);
+    }
+  }
+
+  #blocksFor(request: { readonly from: number; readonly countMax: number }): readonly Uint8Array[] {
+    const limits = { bytesMax: BLOCKS_BYTES_MAX, countMax: BLOCKS_COUNT_MAX, log: this.log };
+    return blocksFrom(this.chain, request, limits);
+  }
+
+  #keepEvidence(evidence: Extract<Effect, { readonly type: 'evidence' }>): void {
+    const { against, first, second } = evidence;
+    const file = writeEvidence(this.options.folder, 'equivocation', { against, first, second });
+    this.log.error({ against, file }, 'a validator signed two contradicting messages');
+  }
+
+  /** Nothing can be trusted from here on: keep what shows why, stop taking part, tell whoever runs this node. */
+  #halt(fault: unknown, evidence: object = {}): void {
+    if (this.#halted || (fault instanceof NodeError && fault.code === 'node/stopping')) return;
+    this.#halted = fault instanceof Error ? fault : new Error(messageOf(fault));
+    const details =
+      fault instanceof DivergenceError ? { certified: fault.certified, computed: fault.computed } : {};
+    const file = writeEvidence(this.options.folder, 'halt', {
+      reason: this.#halted.message,
+      stack: this.#halted.stack,
+      height: this.chain.height,
+      ...details,
+      ...evidence,
+    });
+    this.log.error({ problem: this.#halted.message, file }, 'the node halts');
+    void this.#quiet().then(() => this.#halted && this.options.onHalt?.(this.#halted));
+  }
+}
+
+function haltError({ reason }: Extract<Effect, { readonly type: 'halt' }>): NodeError {
+  return new NodeError(
+    'node/diverged',
+    reason,
+    'Keep the evidence file and compare this node’s version with its peers’.',
+  );
+}
+
+async function open(options: NodeOptions, closing: Closing): Promise<Opened> {
+  const { folder } = options;
+  const chainId = chainIdOf(options.genesis);
+  const genesis = decodeGenesis(options.genesis);
+  if (!genesis.ok) {
+    throw new NodeError(
+      'genesis/invalid',
+      `the genesis document is wrong: ${genesis.error}`,
+      'Use the file of this chain.',
+    );
+  }
+  const { log, close } = openLog(options.log);
+  closing.push(close);
+  const lock = lockFolder(folder);
+  closing.push(lock.release);
+  checkFolderFormat(folder, chainId);
+  const catalog = options.catalog ?? wholeCatalog;
+  const pool = new SignaturePool();
+  closing.push(() => pool.close());
+  const { parameters } = genesis.value;
+  const verifier = new TransactionVerifier({ pool, catalog, chain: chainId, parameters });
+  const votes = await VoteFile.open(folder);
+  closing.push(() => votes.close());
+  const chain = await openChain({
+    folder,
+    chain: chainId,
+    genesisBytes: options.genesis,
+    genesis: genesis.value,
+    catalog,
+    verifier,
+    log,
+  });
+  closing.push(() => chain.store.close());
+  warnUnlessMember(options, chain, log);
+  return { options, chainId, genesis: genesis.value, log, chain, verifier, votes, closing };
+}
+
+function warnUnlessMember(options: NodeOptions, chain: Chain, log: Log): void {
+  const own = nodeByFingerprint(chain.store.index.state, fingerprintOf(options.tls.certificate));
+  if (own?.node === options.node) return;
+  log.warn({ node: options.node }, 'no node in force has this certificate yet: peers will refuse it');
+}
+
+async function listening(what: string, port: number, listen: () => Promise<number>): Promise<number> {
+  try {
+    return await listen();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
+    throw new NodeError(
+      'node/port-in-use',
+      `the ${what} port ${port} is in use`,
+      'Stop the other program, or choose another port with --port.',
+      { cause },
+    );
+  }
+}
+
+async function closeAll(closing: Closing): Promise<void> {
+  for (let close = closing.pop(); close; close = closing.pop()) await close();
+}
