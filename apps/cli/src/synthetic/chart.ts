@@ -40,7 +40,9 @@ export function decimal(units: number, decimals: number): LosslessNumber {
   const digits = String(Math.abs(Math.round(units))).padStart(decimals + 1, '0');
   const sign = units < 0 ? '-' : '';
   const whole = digits.slice(0, digits.length - decimals);
-  return new LosslessNumber(sign + whole + (decimals > 0 ? `.${digits.slice(digits.length - decimals)}` : ''));
+  return new LosslessNumber(
+    sign + whole + (decimals > 0 ? `.${digits.slice(digits.length - decimals)}` : ''),
+  );
 }
 
 /** Collects the records of one patient, or of the organizations, and gives them their ids. */
@@ -76,7 +78,10 @@ export class Chart {
   revise(entry: Entry, recordedAt: number, change: object): Entry {
     const before = this.#drafts.get(entry.reference);
     invariant(before, 'a revised record was added before');
-    return this.#emit({ ...before, body: { ...before.body, ...change }, version: before.version + 1 }, recordedAt);
+    return this.#emit(
+      { ...before, body: { ...before.body, ...change }, version: before.version + 1 },
+      recordedAt,
+    );
   }
 
   /** All versions in the order in which they were recorded; what refers to another comes after it. */

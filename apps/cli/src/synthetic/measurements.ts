@@ -14,7 +14,13 @@ export interface Measurement {
   readonly high: number;
 }
 
-function vital(code: string, display: string, unit: string, range: readonly [number, number], decimals = 0): Measurement {
+function vital(
+  code: string,
+  display: string,
+  unit: string,
+  range: readonly [number, number],
+  decimals = 0,
+): Measurement {
   return { ...measurement(code, display, unit, range, decimals), category: 'vital-signs' };
 }
 function measurement(
@@ -46,12 +52,42 @@ export const LABS = {
   sodium: measurement('2951-2', 'Sodium [Moles/volume] in Serum or Plasma', 'mmol/L', [136, 144], 0),
   potassium: measurement('2823-3', 'Potassium [Moles/volume] in Serum or Plasma', 'mmol/L', [36, 50], 1),
   cholesterol: measurement('2093-3', 'Cholesterol [Mass/volume] in Serum or Plasma', 'mg/dL', [140, 199], 0),
-  triglycerides: measurement('2571-8', 'Triglyceride [Mass/volume] in Serum or Plasma', 'mg/dL', [60, 149], 0),
+  triglycerides: measurement(
+    '2571-8',
+    'Triglyceride [Mass/volume] in Serum or Plasma',
+    'mg/dL',
+    [60, 149],
+    0,
+  ),
   hdl: measurement('2085-9', 'Cholesterol in HDL [Mass/volume] in Serum or Plasma', 'mg/dL', [41, 70], 0),
-  ldl: measurement('18262-6', 'Cholesterol in LDL [Mass/volume] in Serum or Plasma by Direct assay', 'mg/dL', [60, 99], 0),
+  ldl: measurement(
+    '18262-6',
+    'Cholesterol in LDL [Mass/volume] in Serum or Plasma by Direct assay',
+    'mg/dL',
+    [60, 99],
+    0,
+  ),
   hemoglobin: measurement('718-7', 'Hemoglobin [Mass/volume] in Blood', 'g/dL', [120, 165], 1),
-  leukocytes: measurement('6690-2', 'Leukocytes [#/volume] in Blood by Automated count', '10*3/uL', [45, 105], 1),
-  platelets: measurement('777-3', 'Platelets [#/volume] in Blood by Automated count', '10*3/uL', [150, 400], 0),
-  thyrotropin: measurement('3016-3', 'Thyrotropin [Units/volume] in Serum or Plasma', 'm[IU]/L', [50, 400], 2),
+  leukocytes: measurement(
+    '6690-2',
+    'Leukocytes [#/volume] in Blood by Automated count',
+    '10*3/uL',
+    [45, 105],
+    1,
+  ),
+  platelets: measurement(
+    '777-3',
+    'Platelets [#/volume] in Blood by Automated count',
+    '10*3/uL',
+    [150, 400],
+    0,
+  ),
+  thyrotropin: measurement(
+    '3016-3',
+    'Thyrotropin [Units/volume] in Serum or Plasma',
+    'm[IU]/L',
+    [50, 400],
+    2,
+  ),
   inr: measurement('6301-6', 'INR in Platelet poor plasma by Coagulation assay', '{INR}', [90, 110], 2),
 } as const;

@@ -1,22 +1,78 @@
 import type { Random } from './random.ts';
 
 export const FAMILY_NAMES = [
-  'Abara', 'Bergstrom', 'Castellano', 'Delacroix', 'Eriksen', 'Fonseca', 'Gallagher', 'Hartwell', 'Iwasaki', 'Jankowski',
-  'Kowalczyk', 'Lindqvist', 'Marchetti', 'Novak', 'Okonkwo', 'Petrov', 'Quintana', 'Rasmussen', 'Sandoval', 'Takahashi',
-  'Ueda', 'Vasquez', 'Whitaker', 'Yilmaz', 'Zielinski',
+  'Abara',
+  'Bergstrom',
+  'Castellano',
+  'Delacroix',
+  'Eriksen',
+  'Fonseca',
+  'Gallagher',
+  'Hartwell',
+  'Iwasaki',
+  'Jankowski',
+  'Kowalczyk',
+  'Lindqvist',
+  'Marchetti',
+  'Novak',
+  'Okonkwo',
+  'Petrov',
+  'Quintana',
+  'Rasmussen',
+  'Sandoval',
+  'Takahashi',
+  'Ueda',
+  'Vasquez',
+  'Whitaker',
+  'Yilmaz',
+  'Zielinski',
 ] as const;
 const FEMALE_NAMES = [
-  'Amelia', 'Beatriz', 'Chiara', 'Dagny', 'Elena', 'Freya', 'Grace', 'Hana', 'Ingrid', 'Josefina', 'Keiko', 'Leila',
+  'Amelia',
+  'Beatriz',
+  'Chiara',
+  'Dagny',
+  'Elena',
+  'Freya',
+  'Grace',
+  'Hana',
+  'Ingrid',
+  'Josefina',
+  'Keiko',
+  'Leila',
 ] as const;
 const MALE_NAMES = [
-  'Adam', 'Bruno', 'Casper', 'Diego', 'Emil', 'Felix', 'Goran', 'Henrik', 'Ivan', 'Joaquin', 'Kenji', 'Lars',
+  'Adam',
+  'Bruno',
+  'Casper',
+  'Diego',
+  'Emil',
+  'Felix',
+  'Goran',
+  'Henrik',
+  'Ivan',
+  'Joaquin',
+  'Kenji',
+  'Lars',
 ] as const;
-const STREETS = ['Alder Street', 'Birch Lane', 'Chapel Road', 'Dock Street', 'Elm Avenue', 'Foundry Way'] as const;
-const TOWNS = [
+const STREETS = [
+  'Alder Street',
+  'Birch Lane',
+  'Chapel Road',
+  'Dock Street',
+  'Elm Avenue',
+  'Foundry Way',
+] as const;
+interface Town {
+  readonly city: string;
+  readonly state: string;
+  readonly postalCode: string;
+}
+const TOWNS: readonly [Town, ...Town[]] = [
   { city: 'Springfield', state: 'MA', postalCode: '01103' },
   { city: 'Holyoke', state: 'MA', postalCode: '01040' },
   { city: 'Chicopee', state: 'MA', postalCode: '01013' },
-] as const;
+];
 
 export type Gender = 'female' | 'male';
 
@@ -36,5 +92,9 @@ export function address(random: Random): object {
 
 /** A number of the range that is kept free for fiction. */
 export function phone(random: Random): object {
-  return { system: 'phone', use: 'home', value: `413-555-01${String(random.integer(0, 99)).padStart(2, '0')}` };
+  return {
+    system: 'phone',
+    use: 'home',
+    value: `413-555-01${String(random.integer(0, 99)).padStart(2, '0')}`,
+  };
 }

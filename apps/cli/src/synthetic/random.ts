@@ -15,7 +15,8 @@ const ID_DOMAIN = 'careledger/synthetic/id/v1';
 
 /** The generator sfc32 (Chris Doty-Humphrey's PractRand), its state taken from SHA-256 of the seed. Not for secrets. */
 export function randomFrom(seed: string): Random {
-  const view = new DataView(domainHash(STREAM_DOMAIN, utf8(seed)).buffer);
+  const digest = domainHash(STREAM_DOMAIN, utf8(seed));
+  const view = new DataView(digest.buffer, digest.byteOffset);
   let [a, b, c, counter] = [view.getUint32(0), view.getUint32(4), view.getUint32(8), 1];
   const next = (): number => {
     const sum = (a + b + counter) | 0;
