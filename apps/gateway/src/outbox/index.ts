@@ -1,0 +1,11 @@
+export { ANCHOR_MS_MAX, BATCH_VERSIONS_MAX } from './anchor-batch.ts';
+export {
+  BATCH_WAIT_MS,
+  IN_FLIGHT_MAX,
+  Outbox,
+  type OutboxFailpoint,
+  type OutboxMetrics,
+  type OutboxOptions,
+  type OutboxTrouble,
+  type VersionKey,
+} from './outbox.ts';

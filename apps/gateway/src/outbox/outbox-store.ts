@@ -1,0 +1,171 @@
+import { anchorRecordsCodec, retiredKey } from '@careledger/capabilities';
+import type { FinalTransaction, LedgerPort } from '@careledger/custody';
+import { retireKeyOf, type Transaction } from '@careledger/ledger';
+import type { Signer, TransactionId } from '@careledger/primitives';
+import { drawCounter, type Vault, type VaultTransaction } from '../vault/index.ts';
+import {
+  ANCHOR_MS_MAX,
+  BATCH_VERSIONS_MAX,
+  composeBatch,
+  padRetirements,
+  signAnchor,
+} from './anchor-batch.ts';
+
+/** An anchor that is written down and not yet known to be final. */
+export interface SignedBatch {
+  readonly batch: number;
+  readonly transactionId: TransactionId;
+  readonly bytes: Uint8Array;
+  /** Block time in milliseconds after which no block can hold it. */
+  readonly expires: number;
+  readonly body: Uint8Array;
+}
+
+export interface OutboxStoreOptions {
+  readonly vault: Vault;
+  readonly ledger: Pick<LedgerPort, 'chain' | 'head' | 'get'>;
+  readonly signer: Signer;
+  readonly now: () => number;
+  readonly random: (length: number) => Uint8Array;
+}
+
+export interface OutboxStatus {
+  /** Versions that no final anchor holds yet. */
+  readonly waiting: number;
+  /** When the oldest of them was written, in milliseconds. */
+  readonly oldest: number | undefined;
+}
+
+/** The outbox's rows in the vault. Every step is one SQL transaction. */
+export class OutboxStore {
+  readonly #options: OutboxStoreOptions;
+
+  constructor(options: OutboxStoreOptions) {
+    this.#options = options;
+  }
+
+  async status(): Promise<OutboxStatus> {
+    const row = await this.#options.vault.reader
+      .selectFrom('outbox')
+      .select((of) => [of.fn.countAll<number>().as('waiting'), of.fn.min('queued').as('oldest')])
+      .executeTakeFirstOrThrow();
+    return { waiting: row.waiting, oldest: row.oldest ?? undefined };
+  }
+
+  /** Anchors that were signed before: a crash or a lost quorum left them open. */
+  async signed(): Promise<readonly SignedBatch[]> {
+    const rows = await this.#options.vault.reader
+      .selectFrom('batch')
+      .selectAll()
+      .where('state', '=', 'signed')
+      .orderBy('batch')
+      .execute();
+    return rows.map((row) => ({
+      batch: row.batch,
+      transactionId: row.transaction_id as TransactionId,
+      bytes: row.transaction_bytes,
+      expires: row.expires,
+      body: row.body,
+    }));
+  }
+
+  /** Takes what waits into a batch and writes its signed anchor down; `undefined` when nothing waits. */
+  sealBatch(): Promise<SignedBatch | undefined> {
+    return this.#options.vault.transaction(async (tx) => {
+      const versions = await this.#waiting(tx);
+      if (versions.length === 0) return undefined;
+      const { body, proofs } = composeBatch(versions, this.#options.random);
+      const { transaction, expires } = this.#sign(body);
+      const batch = await drawCounter(tx, 'batch', 1);
+      await tx
+        .insertInto('batch')
+        .values({
+          batch,
+          state: 'signed',
+          body,
+          transaction_id: transaction.id,
+          transaction_bytes: transaction.bytes,
+          expires,
+          leaf_count: proofs.size,
+          height: null,
+          position: null,
+          anchored: null,
+        })
+        .execute();
+      const seqs = versions.map(({ seq }) => seq);
+      await tx.updateTable('outbox').set({ batch }).where('seq', 'in', seqs).execute();
+      for (const seq of seqs) {
+        const leafProof = proofs.get(seq) ?? null;
+        await tx
+          .updateTable('version')
+          .set({ batch, leaf_proof: leafProof })
+          .where('seq', '=', seq)
+          .execute();
+      }
+      return { batch, transactionId: transaction.id, bytes: transaction.bytes, expires, body };
+    });
+  }
+
+  async #waiting(tx: VaultTransaction) {
+    const rows = await tx
+      .selectFrom('outbox')
+      .innerJoin('version', 'version.seq', 'outbox.seq')
+      .select(['outbox.seq', 'version.deleted', 'version.leaf', 'version.leaf_hash', 'outbox.retire_secret'])
+      .where('outbox.batch', 'is', null)
+      .orderBy('outbox.seq')
+      .limit(BATCH_VERSIONS_MAX)
+      .execute();
+    return rows.map((row) => ({
+      seq: row.seq,
+      deleted: row.deleted === 1,
+      leaf: row.leaf,
+      leafHash: row.leaf_hash,
+      retireSecret: row.retire_secret,
+    }));
+  }
+
+  #sign(body: Uint8Array): { readonly transaction: Transaction; readonly expires: number } {
+    const { ledger, signer, random } = this.#options;
+    // Expiry is judged by block time: without a quorum, the wall clock runs away from it.
+    const expires = ledger.head().time + ANCHOR_MS_MAX;
+    return {
+      transaction: signAnchor({ chain: ledger.chain, body, expiresAt: expires, signer, random }),
+      expires,
+    };
+  }
+
+  /** The anchor is final and accepted: its versions have left the outbox. */
+  settle(batch: number, final: FinalTransaction): Promise<void> {
+    return this.#options.vault.transaction(async (tx) => {
+      await tx
+        .updateTable('batch')
+        .set({ state: 'anchored', height: final.height, position: final.index, anchored: final.time })
+        .where('batch', '=', batch)
+        .execute();
+      await tx.deleteFrom('outbox').where('batch', '=', batch).execute();
+    });
+  }
+
+  /**
+   * Signs a batch anew, when its earlier anchor was refused or can no longer be included. What state says is retired
+   * already is left out: a retirement stands once only.
+   */
+  remake(signed: SignedBatch): Promise<SignedBatch> {
+    const { vault, ledger, random } = this.#options;
+    const { root, retirements } = anchorRecordsCodec.decode(signed.body);
+    const open = retirements.filter(({ retireSecret }) => {
+      const retireKey = retireKeyOf({ organization: vault.organization, retireSecret });
+      return ledger.get(retiredKey(retireKey)) === undefined;
+    });
+    const body = anchorRecordsCodec.encode({ root, retirements: padRetirements(open, random) });
+    const { transaction, expires } = this.#sign(body);
+    return vault.transaction(async (tx) => {
+      await tx
+        .updateTable('batch')
+        .set({ body, transaction_id: transaction.id, transaction_bytes: transaction.bytes, expires })
+        .where('batch', '=', signed.batch)
+        .execute();
+      return { ...signed, transactionId: transaction.id, bytes: transaction.bytes, expires, body };
+    });
+  }
+}
