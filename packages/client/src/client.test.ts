@@ -214,7 +214,7 @@ describe('CRY-01: an answer with any part changed is never believed', () => {
     await fc.assert(
       fc.asyncProperty(mutation, async ({ kind, at, byte }) => {
         const client = await clientOf((answer, request) => {
-          if (!request.path.endsWith('/trust')) return answer;
+          if (!request.path.endsWith('/trust-path')) return answer;
           const body = mutate(answer.body, { kind, at: Math.floor(at * answer.body.length), byte });
           return { ...answer, body };
         });

@@ -39,5 +39,4 @@ export {
   type NodeAnswer,
   type NodeRequest,
   type NodeTransport,
-  TRANSACTION_TYPE,
 } from './transport.ts';

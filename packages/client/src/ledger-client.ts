@@ -105,7 +105,7 @@ async function learnValidators(client: LedgerClient): Promise<void> {
     client.transport,
     {
       method: 'GET',
-      path: chainPath(client.chain, 'trust'),
+      path: chainPath(client.chain, 'trust-path'),
       accept: CBOR_TYPE,
       bytesMax: TRUST_PATH_BYTES_MAX,
     },

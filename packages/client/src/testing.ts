@@ -301,7 +301,7 @@ function bodyOf(store: Store, request: NodeRequest, asOf: number): Uint8Array | 
   switch (what) {
     case 'genesis':
       return store.genesis;
-    case 'trust':
+    case 'trust-path':
       return trustPathCodec.encode(trustOf(store));
     case 'head':
       return certifiedHeaderCodec.encode(headOf(blockOf(store, asOf)));

@@ -23,8 +23,6 @@ export type NodeTransport = (request: NodeRequest) => Promise<NodeAnswer>;
 
 /** Deterministic CBOR: what every proof comes in. */
 export const CBOR_TYPE = 'application/cbor';
-/** One COSE_Sign1 transaction (RFC 9052). */
-export const TRANSACTION_TYPE = 'application/cose; cose-type="cose-sign1"';
 
 /** Where the node API keeps what (`/v1/openapi.json`). */
 export function chainPath(chain: Uint8Array, ...parts: readonly string[]): string {

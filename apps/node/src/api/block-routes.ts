@@ -1,4 +1,10 @@
-import { blockCodec, encodeHeader, genesisCodec, trustPathCodec } from '@careledger/ledger';
+import {
+  blockCodec,
+  certifiedHeaderCodec,
+  encodeHeader,
+  genesisCodec,
+  trustPathCodec,
+} from '@careledger/ledger';
 import { invariant } from '@careledger/primitives';
 import { toJson } from '../evidence-file.ts';
 import type { RunningNode } from '../running-node.ts';
@@ -81,8 +87,11 @@ function blocksRoutes(node: RunningNode): readonly RouteOptions[] {
       path: '/head',
       summary:
         'The newest final engine block: the head with its newest certificate, by which freshness is judged.',
-      answers: [JSON_TYPE],
-      handler: () => toJson(node.chain.head),
+      answers: BOTH,
+      handler: (request, reply) => {
+        const { head } = node.chain;
+        return answer(request, reply, { value: head, codec: certifiedHeaderCodec });
+      },
     },
   ];
 }

@@ -2,6 +2,7 @@ import { toHex } from '@careledger/primitives';
 import type { FastifyRequest } from 'fastify';
 import { NodeError } from '../errors.ts';
 import type { RunningNode } from '../running-node.ts';
+import { auditRoutes } from './audit-routes.ts';
 import { blockRoutes } from './block-routes.ts';
 import type { EventStreams } from './event-streams.ts';
 import { listRoutes } from './list-routes.ts';
@@ -26,6 +27,7 @@ export function chainRoutes(node: RunningNode, streams: EventStreams): readonly 
     ...transactionRoutes(node),
     ...stateRoutes(node),
     ...listRoutes(node),
+    ...auditRoutes(node),
   ];
   return routes.map((route) => underChain(node, route));
 }

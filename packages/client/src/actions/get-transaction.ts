@@ -31,7 +31,7 @@ export async function getTransaction(
     client.transport,
     {
       method: 'GET',
-      path: chainPath(client.chain, 'transactions', toHex(options.id)),
+      path: chainPath(client.chain, 'transactions', toHex(options.id), 'evidence'),
       accept: CBOR_TYPE,
       bytesMax: EVIDENCE_BYTES_MAX,
     },

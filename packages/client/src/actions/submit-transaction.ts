@@ -2,7 +2,7 @@ import { signTransaction } from '@careledger/ledger';
 import type { Signer } from '@careledger/primitives';
 import { TransactionRefusedError } from '../errors.ts';
 import type { LedgerClient } from '../ledger-client.ts';
-import { ask, CBOR_TYPE, chainPath, TRANSACTION_TYPE } from '../transport.ts';
+import { ask, CBOR_TYPE, chainPath } from '../transport.ts';
 import { getTransaction, type TransactionWithEvidence } from './get-transaction.ts';
 
 const RECEIPT_BYTES_MAX = 64 * 1024;
@@ -50,10 +50,10 @@ export async function sendTransaction(client: LedgerClient, transaction: Uint8Ar
     client.transport,
     {
       method: 'POST',
-      path: chainPath(client.chain, 'transactions'),
+      path: `${chainPath(client.chain, 'transactions')}?wait=final`,
       body: transaction,
-      contentType: TRANSACTION_TYPE,
-      accept: CBOR_TYPE,
+      contentType: CBOR_TYPE,
+      accept: 'application/json',
       bytesMax: RECEIPT_BYTES_MAX,
     },
     'chain',
