@@ -72,7 +72,7 @@ export function progress(work: Work): void {
   prepare(work);
   commit(work);
   decideByCommits(work);
-  decideByCertificate(work);
+  if (!work.state.halted) decideByCertificate(work);
 }
 
 interface Proposed {
