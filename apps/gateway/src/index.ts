@@ -19,4 +19,58 @@ export {
   tokenEndpointOf,
 } from './authorization/index.ts';
 export type { Caller, Scope } from './caller.ts';
+export { type FhirInput, type FhirOutput, FhirService, matchPatients, RecordStore } from './fhir/index.ts';
+export {
+  createGateway,
+  type Gateway,
+  type GatewayContext,
+  type GatewayOptions,
+  type GatewayPart,
+} from './gateway.ts';
+export {
+  ImportError,
+  type ImportedRecord,
+  type ImportFinding,
+  type ImportOptions,
+  type ImportReport,
+  type ImportTarget,
+  type ImportWrite,
+  type ImportWriter,
+  importResources,
+  type SourceKey,
+  stableId,
+} from './import/index.ts';
+export {
+  DISCLOSURE_SIGNING_KEY,
+  GATEWAY_KEYS,
+  type KeyEvent,
+  type KeyName,
+  type Keystore,
+  type KeystoreDescription,
+  KeystoreError,
+  type KeystoreSecret,
+  LEDGER_SIGNING_KEY,
+  openFileKeystore,
+  SEALED_ENTRIES_KEY,
+  sealTo,
+} from './keystore/index.ts';
+export type { OutboxMetrics } from './outbox/index.ts';
+export type { ServerLog } from './server/index.ts';
 export { certificateThumbprint, type TlsIdentity } from './tls/index.ts';
+export {
+  isR4ResourceType,
+  loadDefinitions,
+  VALIDATOR,
+  type Validation,
+  type Validator,
+  validateResource,
+  validationOf,
+} from './validation/index.ts';
+export {
+  type StoredVersion,
+  Vault,
+  VaultError,
+  type VaultFault,
+  type VaultReport,
+  verifyVault,
+} from './vault/index.ts';

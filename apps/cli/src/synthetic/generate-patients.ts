@@ -6,9 +6,9 @@ import { addNote } from './documents.ts';
 import { addEarlierImmunizations, addImmunizations } from './immunizations.ts';
 import { addLabs, addSmokingStatus, addVitals } from './observations.ts';
 import { address, type Gender, humanName, phone } from './people.ts';
-import { CHECK_UP, CHRONIC_PROBLEMS, VISIT_FOR_PROBLEM } from './problems.ts';
+import { CHECK_UP, CHILD_CHECK_UP, CHRONIC_PROBLEMS, VISIT_FOR_PROBLEM } from './problems.ts';
 import { type Random, randomFrom } from './random.ts';
-import type { Story, Visit } from './story.ts';
+import { isGrownUp, type Story, type Visit } from './story.ts';
 import { DAY, dateText, dateTimeText, MINUTE, YEAR } from './time.ts';
 import { addAllergy, beginChronicProblem, followChronicProblems, treatAcuteProblem } from './treatment.ts';
 
@@ -147,6 +147,7 @@ function beginStory(
     now: options.now,
     birth,
     gender,
+    weight: random.integer(560, 940),
     patient,
     problems: [],
     ...addMember(chart, team, person, since),
@@ -158,6 +159,7 @@ function beginVisit(story: Story, number: number, at: number, isCheckUp: boolean
   const practitioner = random.pick(team.practitioners);
   const reason = isCheckUp ? CHECK_UP.clinical : VISIT_FOR_PROBLEM;
   const period = { start: dateTimeText(at), end: dateTimeText(at + 45 * MINUTE) };
+  const checkUp = isGrownUp(story, at) ? CHECK_UP.billing : CHILD_CHECK_UP;
   const staysOpen = random.chance(15);
   const encounter = chart.add(
     'clinical',
@@ -174,12 +176,12 @@ function beginVisit(story: Story, number: number, at: number, isCheckUp: boolean
     },
   );
   if (staysOpen) chart.revise(encounter, at + 50 * MINUTE, { status: 'finished', period });
-  return { at, number, encounter, practitioner, reason, diagnoses: isCheckUp ? [CHECK_UP.billing] : [] };
+  return { at, number, encounter, practitioner, reason, diagnoses: isCheckUp ? [checkUp] : [] };
 }
 
 function writeVisit(story: Story, number: number, at: number): void {
   const { random } = story;
-  const isGrownUp = at - story.birth > 18 * YEAR;
+  const isAdult = isGrownUp(story, at);
   const isCheckUp = number % 3 === 0;
   const visit = beginVisit(story, number, at, isCheckUp);
   addVitals(story, visit);
@@ -188,14 +190,14 @@ function writeVisit(story: Story, number: number, at: number): void {
     story.problems.every((known) => known.problem !== problem),
   );
   const [first, ...others] = untouched;
-  const mayBegin = isGrownUp && story.problems.length < 3 && (number === 0 || random.chance(20));
+  const mayBegin = isAdult && story.problems.length < 3 && (number === 0 || random.chance(20));
   if (mayBegin && first) beginChronicProblem(story, visit, random.pick([first, ...others]));
   if (!isCheckUp && (visit.diagnoses.length === 0 || random.chance(25))) treatAcuteProblem(story, visit);
   addLabs(story, visit, isCheckUp);
   addImmunizations(story, visit);
   if (number === 0) {
     addEarlierImmunizations(story, visit);
-    if (isGrownUp) addSmokingStatus(story, visit);
+    if (isAdult) addSmokingStatus(story, visit);
     if (random.chance(55)) addAllergy(story, visit);
   }
   if (number % 2 === 0) addNote(story, visit);

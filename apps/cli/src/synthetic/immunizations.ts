@@ -1,6 +1,6 @@
 import { to } from './chart.ts';
 import { type Coding, concept, cvx, hl7 } from './codes.ts';
-import type { Story, Visit } from './story.ts';
+import { ageAt, type Story, type Visit } from './story.ts';
 import { dateText, dateTimeText, MINUTE, YEAR } from './time.ts';
 
 const INFLUENZA = cvx('140', 'Influenza, seasonal, injectable, preservative free');
@@ -39,7 +39,7 @@ function vaccinate(story: Story, visit: Visit, vaccine: Coding): void {
 
 /** Vaccines given at this visit. */
 export function addImmunizations(story: Story, visit: Visit): void {
-  const age = (visit.at - story.birth) / YEAR;
+  const age = ageAt(story, visit.at);
   if (AUTUMN.has(new Date(visit.at).getUTCMonth())) vaccinate(story, visit, INFLUENZA);
   if (visit.number === 2 && age >= 18) vaccinate(story, visit, story.random.pick(ADULT));
   if (visit.number === 4 && age >= 65) vaccinate(story, visit, PNEUMOCOCCAL);

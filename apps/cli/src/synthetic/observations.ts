@@ -1,7 +1,7 @@
 import { decimal, type Entry, to } from './chart.ts';
 import { concept, hl7, loinc, snomed, UCUM } from './codes.ts';
 import { LABS, type Measurement, VITALS } from './measurements.ts';
-import type { Story, Visit } from './story.ts';
+import { ageAt, isGrownUp, type Story, type Visit } from './story.ts';
 import { DAY, dateTimeText, MINUTE } from './time.ts';
 
 /** How often what happens to a laboratory result, in percent. */
@@ -49,7 +49,8 @@ function addVital(story: Story, visit: Visit, measurement: Measurement, units: n
 
 function addBloodPressure(story: Story, visit: Visit): void {
   const raised = story.problems.find(({ problem }) => problem.raisesBloodPressure);
-  const excess = raised ? Math.max(0, 34 - 4 * raised.visits) : 0;
+  const ofIllness = raised ? Math.max(0, 34 - 4 * raised.visits) : 0;
+  const excess = isGrownUp(story, visit.at) ? ofIllness : -12;
   const component = [
     { ...VITALS.systolic, excess },
     { ...VITALS.diastolic, excess: Math.floor(excess / 2) },
@@ -71,13 +72,19 @@ function addBloodPressure(story: Story, visit: Visit): void {
   );
 }
 
+/** In tenths of a kilogram. A child's by the rule of thumb three times the age plus seven. */
+function weightAt(story: Story, { at }: Visit): number {
+  const usual = isGrownUp(story, at) ? story.weight : Math.floor(30 * ageAt(story, at) + 70);
+  return usual + story.random.integer(-15, 15);
+}
+
 /** What a nurse measures at every visit. */
 export function addVitals(story: Story, visit: Visit): void {
   const { random } = story;
   addBloodPressure(story, visit);
   addVital(story, visit, VITALS.heartRate, usualValue(story, VITALS.heartRate));
   addVital(story, visit, VITALS.temperature, usualValue(story, VITALS.temperature));
-  addVital(story, visit, VITALS.weight, usualValue(story, VITALS.weight));
+  addVital(story, visit, VITALS.weight, weightAt(story, visit));
   if (random.chance(60)) addVital(story, visit, VITALS.oxygen, usualValue(story, VITALS.oxygen));
   if (random.chance(40)) addVital(story, visit, VITALS.respiration, usualValue(story, VITALS.respiration));
 }

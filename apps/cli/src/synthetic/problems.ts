@@ -123,6 +123,10 @@ export const CHECK_UP: { readonly clinical: Coding; readonly billing: Coding } =
   clinical: snomed('185349003', 'Encounter for check up'),
   billing: icd10('Z00.00', 'Encounter for general adult medical examination without abnormal findings'),
 };
+export const CHILD_CHECK_UP: Coding = icd10(
+  'Z00.129',
+  'Encounter for routine child health examination without abnormal findings',
+);
 export const VISIT_FOR_PROBLEM: Coding = snomed('185347001', 'Encounter for problem');
 
 /** Substances with the reaction to them. */
