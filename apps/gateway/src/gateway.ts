@@ -1,0 +1,253 @@
+import { join } from 'node:path';
+import type { LedgerPort } from '@careledger/custody';
+import type { TrustPath } from '@careledger/ledger';
+import type { OrganizationId } from '@careledger/primitives';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { JWK } from 'jose';
+import {
+  type ClientRegistry,
+  createAuthorizationServer,
+  fhirBaseOf,
+  tokenEndpointOf,
+} from './authorization/index.ts';
+import type { Caller } from './caller.ts';
+import { FhirService, fhirRoutes, RecordStore, VaultImportTarget } from './fhir/index.ts';
+import { recordRoutes } from './gateway-records.ts';
+import type { ImportTarget } from './import/index.ts';
+import { Indexer, IndexStore } from './index-store/index.ts';
+import {
+  GATEWAY_KEYS,
+  type KeyEvent,
+  type Keystore,
+  type KeystoreDescription,
+  type KeystoreSecret,
+  LEDGER_SIGNING_KEY,
+  openFileKeystore,
+} from './keystore/index.ts';
+import { Outbox, type OutboxMetrics } from './outbox/index.ts';
+import { type GatewayServer, type ServerLog, startGatewayServer } from './server/index.ts';
+import type { TlsIdentity } from './tls/index.ts';
+import { loadDefinitions } from './validation/index.ts';
+import { Vault, type VaultReport, verifyVault } from './vault/index.ts';
+
+/** What the parts of a gateway share. The exchange with other members is built on it. */
+export interface GatewayContext {
+  readonly organization: OrganizationId;
+  readonly ledger: LedgerPort;
+  readonly keystore: Keystore;
+  readonly vault: Vault;
+  readonly store: RecordStore;
+  readonly index: IndexStore;
+  readonly indexer: Indexer;
+  readonly outbox: Outbox;
+  readonly service: FhirService;
+  /** `home/gateway`: parts keep their files in folders of their own below it. */
+  readonly folder: string;
+  /** `https://localhost:7400`, without a last slash. */
+  readonly origin: string;
+  readonly log: ServerLog;
+  readonly now: () => number;
+}
+
+/** A part that lives in the gateway: started after the vault is open, before the server listens. */
+export interface GatewayPart {
+  readonly registerRoutes?: (app: FastifyInstance) => void | Promise<void>;
+  /** Answers requests under the FHIR base that are not the FHIR API's own: true when it has answered. */
+  readonly intercept?: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<boolean>;
+  readonly start?: () => Promise<void>;
+  readonly stop?: () => Promise<void>;
+}
+
+export interface GatewayOptions {
+  /** The member's home: this gateway keeps everything under `gateway/` in it. */
+  readonly home: string;
+  readonly organization: OrganizationId;
+  readonly ledger: LedgerPort;
+  readonly keystoreSecret: KeystoreSecret;
+  readonly tls: TlsIdentity;
+  readonly port: number;
+  /** Interface to bind; `127.0.0.1` by default. */
+  readonly host?: string;
+  /** Private ES256 key of the authorization server. */
+  readonly authorizationKey: JWK;
+  readonly clients: ClientRegistry;
+  readonly log: ServerLog;
+  readonly now?: () => number;
+  /** Uses of keys, for the organization's audit log: ids of keys, never of patients. */
+  readonly audit?: (event: KeyEvent) => void;
+  /** Validator-set changes since genesis, for receipts. */
+  readonly trustPath?: () => TrustPath;
+  /** Parts that other folders bring: the exchange. */
+  readonly parts?: readonly ((context: GatewayContext) => GatewayPart | Promise<GatewayPart>)[];
+}
+
+/** One organization's gateway: FHIR endpoint, vault, keystore, search index, outbox. */
+export interface Gateway {
+  /** FHIR base URL. */
+  readonly url: string;
+  readonly context: GatewayContext;
+  /** Opens the port and begins to anchor. */
+  start(): Promise<void>;
+  /** Ends what is under way, then closes every file. Nothing acknowledged is lost. */
+  stop(): Promise<void>;
+  describeKeystore(): KeystoreDescription;
+  metrics(): Promise<OutboxMetrics>;
+  verifyVault(): Promise<VaultReport>;
+  /** Where an import of existing data goes. `actor` is written down as the author. */
+  importTarget(actor?: string): ImportTarget;
+}
+
+async function openKeystore(options: GatewayOptions, folder: string): Promise<Keystore> {
+  const keystore = await openFileKeystore({
+    folder: join(folder, 'keystore'),
+    secret: options.keystoreSecret,
+    ...(options.audit ? { audit: options.audit } : {}),
+    ...(options.now ? { now: options.now } : {}),
+  });
+  await keystore.ensure(GATEWAY_KEYS);
+  return keystore;
+}
+
+/** Opens every store and puts the parts together, the stores' files being the vault's own truth first. */
+async function openContext(options: GatewayOptions): Promise<GatewayContext> {
+  const { organization, ledger, log, trustPath } = options;
+  const now = options.now ?? Date.now;
+  const folder = join(options.home, 'gateway');
+  const origin = `https://localhost:${options.port}`;
+  loadDefinitions();
+  const keystore = await openKeystore(options, folder);
+  const vault = await Vault.open({ folder: join(folder, 'vault'), organization, keystore, now });
+  const index = await IndexStore.open(join(folder, 'search-index'));
+  const indexer = new Indexer(index, keystore);
+  const caughtUp = await indexer.catchUp(vault);
+  if (caughtUp.indexed > 0) log.info(caughtUp, 'search index brought up to the vault');
+  const outbox = new Outbox({
+    vault,
+    ledger,
+    signer: keystore.signer(LEDGER_SIGNING_KEY),
+    now,
+    ...(trustPath ? { trustPath } : {}),
+    onTrouble: (trouble) => log.error(trouble, 'an anchor is not final yet'),
+  });
+  const baseUrl = fhirBaseOf(origin);
+  const store = new RecordStore({ vault, index, indexer, baseUrl, now, onCommitted: () => outbox.wake() });
+  const service = new FhirService({
+    store,
+    keystore,
+    onFault: (error) => log.error(faultFields(error), 'a FHIR request failed'),
+  });
+  return {
+    organization,
+    ledger,
+    keystore,
+    vault,
+    store,
+    index,
+    indexer,
+    outbox,
+    service,
+    folder,
+    origin,
+    log,
+    now,
+  };
+}
+
+/** Name, code and frames of a fault: its message may quote data and stays out of the log. */
+function faultFields(error: unknown): object {
+  if (!(error instanceof Error)) return { fault: 'unknown' };
+  const code = 'code' in error ? error.code : undefined;
+  const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  return { fault: error.name, code, at: frames.slice(0, 8).map((line) => line.trim()) };
+}
+
+class MemberGateway implements Gateway {
+  readonly url: string;
+  readonly context: GatewayContext;
+  readonly #options: GatewayOptions;
+  #parts: readonly GatewayPart[] = [];
+  #server: GatewayServer | undefined;
+
+  constructor(options: GatewayOptions, context: GatewayContext) {
+    this.#options = options;
+    this.context = context;
+    this.url = fhirBaseOf(context.origin);
+  }
+
+  async start(): Promise<void> {
+    const { context } = this;
+    const parts: GatewayPart[] = [];
+    for (const make of this.#options.parts ?? []) parts.push(await make(context));
+    this.#parts = parts;
+    for (const part of parts) await part.start?.();
+    this.#server = await this.#listen();
+    await context.outbox.start();
+  }
+
+  #listen(): Promise<GatewayServer> {
+    const { organization, authorizationKey, clients, tls, host, port, log, now } = this.#options;
+    const { origin, store, outbox, service } = this.context;
+    const authorization = createAuthorizationServer({
+      ...{ organization, origin, clients, signingKey: authorizationKey },
+      ...(now ? { now } : {}),
+    });
+    return startGatewayServer({
+      ...{ tls, port, authorization, log },
+      ...(host === undefined ? {} : { host }),
+      registerRoutes: async (app) => {
+        for (const part of this.#parts) await part.registerRoutes?.(app);
+        recordRoutes(app, { store, outbox });
+        fhirRoutes(app, {
+          ...{ service, organization, baseUrl: this.url },
+          tokenEndpoint: tokenEndpointOf(origin),
+          intercept: (request, reply, caller) => this.#intercept(request, reply, caller),
+        });
+      },
+    });
+  }
+
+  async #intercept(request: FastifyRequest, reply: FastifyReply, caller: Caller): Promise<boolean> {
+    for (const part of this.#parts) {
+      if (await part.intercept?.(request, reply, caller)) return true;
+    }
+    return false;
+  }
+
+  async stop(): Promise<void> {
+    const { outbox, vault, index, keystore } = this.context;
+    await this.#server?.close();
+    for (const part of [...this.#parts].reverse()) await part.stop?.();
+    await outbox.stop();
+    await vault.close();
+    await index.close();
+    await keystore.close();
+  }
+
+  describeKeystore(): KeystoreDescription {
+    return this.context.keystore.describe();
+  }
+
+  metrics(): Promise<OutboxMetrics> {
+    return this.context.outbox.metrics();
+  }
+
+  verifyVault(): Promise<VaultReport> {
+    return verifyVault(this.context.vault);
+  }
+
+  importTarget(actor = `${this.context.organization}/import`): ImportTarget {
+    return new VaultImportTarget(this.context.store, this.context.keystore, actor);
+  }
+}
+
+/**
+ * Opens a member's gateway: its stores now, its port with `start`.
+ *
+ * @throws {@link KeystoreError} or {@link VaultError} when a store cannot be opened.
+ * @example
+ * const gateway = await createGateway({ home, organization, ledger, keystoreSecret, tls, port: 7400, ...identity });
+ * await gateway.start();
+ */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  return new MemberGateway(options, await openContext(options));
+}
