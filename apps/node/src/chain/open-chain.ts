@@ -16,6 +16,7 @@ import type { Log } from '../log.ts';
 import type { TransactionVerifier } from '../signatures/transaction-verifier.ts';
 import { verifyWithSodium } from '../signatures/verify-batch.ts';
 import { BlockStore } from '../store/block-store.ts';
+import { OpeningMark } from '../store/index-guard.ts';
 import { IndexFaultError, type LedgerIndex } from '../store/ledger-index.ts';
 import { Chain } from './chain.ts';
 
@@ -38,8 +39,11 @@ export interface OpenChainOptions {
  * the blocks by executing them again, which gives the same state root (LED-05) or stops the node.
  */
 export async function openChain(options: OpenChainOptions): Promise<Chain> {
+  const mark = new OpeningMark(options.folder);
+  const dropIndex = mark.isLeftOver;
+  if (dropIndex) options.log.warn('the process before died while it opened the index: it will be rebuilt');
   try {
-    return await openOnce(options);
+    return await openOnce({ ...options, dropIndex });
   } catch (fault) {
     // The state machine states as invariants what a whole index holds; which is what is in question here.
     if (!(fault instanceof IndexFaultError || fault instanceof InvariantError)) throw fault;
@@ -48,18 +52,23 @@ export async function openChain(options: OpenChainOptions): Promise<Chain> {
   }
 }
 
-async function openOnce(options: OpenChainOptions & { readonly dropIndex?: boolean }): Promise<Chain> {
+async function openOnce(options: OpenChainOptions & { readonly dropIndex: boolean }): Promise<Chain> {
   const { folder, log } = options;
-  const store = await BlockStore.open({ folder, log, dropIndex: options.dropIndex ?? false });
+  const mark = new OpeningMark(folder);
+  mark.set();
+  const store = await BlockStore.open({ folder, log, dropIndex: options.dropIndex });
   try {
-    return await openOver(store, options);
+    const chain = openOver(store, options);
+    mark.clear();
+    await replayRest(chain, store, log);
+    return chain;
   } catch (fault) {
     await store.close();
     throw fault;
   }
 }
 
-async function openOver(store: BlockStore, options: OpenChainOptions): Promise<Chain> {
+function openOver(store: BlockStore, options: OpenChainOptions): Chain {
   const { genesis, catalog, verifier, log } = options;
   const { index } = store;
   if (index.height === undefined) index.apply({ batch: initChain({ genesis, catalog }), transactions: [] });
@@ -77,9 +86,7 @@ async function openOver(store: BlockStore, options: OpenChainOptions): Promise<C
   const tip: ChainTip = { header, headerHash: hashAt(index, height), history: historyOf(index, height) };
   const certificate = store.block(height)?.certificate ?? genesisCertificate(header, hashAt(index, 0));
   const trusted = trustedChain(options, index, store);
-  const chain = new Chain({ application, store, catalog, verifier, trusted, tip, log }, certificate);
-  await replayRest(chain, store, log);
-  return chain;
+  return new Chain({ application, store, catalog, verifier, trusted, tip, log }, certificate);
 }
 
 async function replayRest(chain: Chain, store: BlockStore, log: Log): Promise<void> {

@@ -43,7 +43,7 @@ export class BlockStore {
   static async open(options: BlockStoreOptions): Promise<BlockStore> {
     const { folder, log } = options;
     const stateFolder = join(folder, 'state');
-    let index = openIndex(stateFolder, log);
+    let index = options.dropIndex ? undefined : openIndex(stateFolder, log);
 
     const acknowledgedHeight = index?.height ?? 0;
     const segments = SegmentStore.open({
@@ -52,7 +52,7 @@ export class BlockStore {
       ...(options.segmentBytesMax !== undefined && { segmentBytesMax: options.segmentBytesMax }),
       onTruncated: (torn) => log.warn(torn, 'cut off a torn last block record that was never acknowledged'),
     });
-    if (index && (options.dropIndex || !fits(index, segments))) {
+    if (index && !fits(index, segments)) {
       log.warn('the index does not fit the blocks: it will be rebuilt');
       await index.close();
       index = undefined;

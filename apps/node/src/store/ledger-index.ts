@@ -5,6 +5,7 @@ import { concat, equalBytes, type HeaderHash, uint, utf8 } from '@careledger/pri
 import type { CommitBatch, StateStore } from '@careledger/state-machine';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { messageOf, NodeError } from '../errors.ts';
+import { INDEX_PAGE_BYTES, isMappable } from './index-guard.ts';
 
 const REBUILD_HELP = 'Restart the node: it rebuilds its index from the block files.';
 /** Longer state keys are refused: LMDB's own limit is 1,978 bytes. */
@@ -96,12 +97,14 @@ export class LedgerIndex {
 
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true });
+    if (!isMappable(folder)) throw new IndexFaultError('its file is not whole');
     const layout = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
     try {
       this.#root = open<Uint8Array, Uint8Array>({
         path: folder,
         maxDbs: 16,
         overlappingSync: false,
+        pageSize: INDEX_PAGE_BYTES,
         ...layout,
       });
       const table = (name: string): Table => this.#root.openDB<Uint8Array, Uint8Array>({ name, ...layout });

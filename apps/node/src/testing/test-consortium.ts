@@ -23,13 +23,14 @@ import {
 import { createNode } from '../create-node.ts';
 import { signerOfSeed } from '../keys.ts';
 import type { LedgerNode } from '../ledger-node.ts';
-import type { NodeOptions } from '../options.ts';
+import type { NodeOptions, PeerAddress } from '../options.ts';
 
 /** A member of a consortium that a test founds. */
 export interface TestMember {
   readonly organization: OrganizationId;
   readonly node: NodeId;
   readonly validator: Signer;
+  readonly validatorSeed: Uint8Array;
   /** In force for the organization as administrator and custodian. */
   readonly signer: Signer;
   readonly certificate: IssuedCertificate;
@@ -123,10 +124,12 @@ export class TestConsortium {
     const members: TestMember[] = [];
     for (let number = 1; number <= (options.members ?? 4); number += 1) {
       const name = `member-${number}`;
+      const validatorSeed = randomBytes(32);
       members.push({
         organization: organizationId(name),
         node: nodeId(`${name}-1`),
-        validator: newSigner(),
+        validator: signerOfSeed(validatorSeed),
+        validatorSeed,
         signer: newSigner(),
         certificate: await issueCertificate({ ca, commonName: `${name}-1`, organization: name }),
         folder: join(place, name),
@@ -175,6 +178,14 @@ export class TestConsortium {
       node.addPeers([{ node: name, ...address }]);
     }
     this.#started.add(node);
+  }
+
+  /** Where the started nodes listen for peers. */
+  async addresses(): Promise<readonly PeerAddress[]> {
+    const nodes = [...this.#started];
+    return Promise.all(
+      nodes.map(async (node) => ({ node: node.status().node, ...(await node.start()).peer })),
+    );
   }
 
   async startAll(changes: Partial<NodeOptions> = {}): Promise<readonly LedgerNode[]> {
