@@ -98,19 +98,23 @@ function expand(valueSet: ValueSet, codeSystems: ReadonlyMap<string, CodeSystem>
   return { codings, codes: new Set([...codings].map((coding) => coding.slice(coding.indexOf('|') + 1))) };
 }
 
+function readTerminology(): readonly (ValueSet | CodeSystem)[] {
+  return TERMINOLOGY_FILES.flatMap(
+    (file) => (readJson(file) as Bundle<ValueSet | CodeSystem>).entry ?? [],
+  ).flatMap(({ resource }) => resource ?? []);
+}
+
 function loadRequiredCodes(needed: ReadonlySet<string>): ReadonlyMap<string, RequiredCodes> {
-  const valueSets: ValueSet[] = [];
+  const resources = readTerminology();
   const codeSystems = new Map<string, CodeSystem>();
-  for (const file of TERMINOLOGY_FILES) {
-    for (const { resource } of (readJson(file) as Bundle<ValueSet | CodeSystem>).entry ?? []) {
-      if (resource?.resourceType === 'CodeSystem' && resource.url) codeSystems.set(resource.url, resource);
-      if (resource?.resourceType === 'ValueSet' && needed.has(resource.url ?? '')) valueSets.push(resource);
-    }
+  for (const resource of resources) {
+    if (resource.resourceType === 'CodeSystem' && resource.url) codeSystems.set(resource.url, resource);
   }
   const expanded = new Map<string, RequiredCodes>();
-  for (const valueSet of valueSets) {
-    const codes = expand(valueSet, codeSystems);
-    if (codes && valueSet.url) expanded.set(valueSet.url, codes);
+  for (const resource of resources) {
+    if (resource.resourceType !== 'ValueSet' || !resource.url || !needed.has(resource.url)) continue;
+    const codes = expand(resource, codeSystems);
+    if (codes) expanded.set(resource.url, codes);
   }
   return expanded;
 }

@@ -24,19 +24,53 @@ function attributeProblem(attributes: string): string | undefined {
   return undefined;
 }
 
-/** Closes or opens one element on the stack; says what is wrong with it. */
-function tagProblem(
-  stack: string[],
-  [, slash, name = '', attributes = '', selfClosing]: readonly string[],
-): string | undefined {
-  if (!ELEMENTS.has(name)) return 'A narrative holds an element that FHIR does not allow there';
-  if (slash) return stack.pop() === name ? undefined : 'A narrative is not well-formed XHTML';
-  const problem = attributeProblem(attributes);
-  if (problem) return problem;
-  if (stack.length === 0 && name !== 'div') return 'A narrative must be one div element';
-  if (!selfClosing && !EMPTY_ELEMENTS.has(name)) stack.push(name);
-  else if (!selfClosing) return 'A narrative is not well-formed XHTML';
-  return stack.length > NARRATIVE_DEPTH_MAX ? 'A narrative is nested too deeply' : undefined;
+const NOT_WELL_FORMED = 'A narrative is not well-formed XHTML';
+const NOT_ONE_DIV = 'A narrative must be one div element';
+
+/** Reads a narrative from its start to its end, or to the first thing that is wrong with it. */
+class NarrativeReader {
+  readonly text: string;
+  readonly stack: string[] = [];
+  position = 0;
+  hasContent = false;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** Reads up to the next `<`; false at the end. */
+  skipText(): boolean {
+    const next = this.text.indexOf('<', this.position);
+    const end = next === -1 ? this.text.length : next;
+    if (this.text.slice(this.position, end).trim() !== '') this.hasContent = true;
+    this.position = end;
+    return next !== -1;
+  }
+
+  /** Reads a comment or a tag; says what is wrong with it. */
+  readMarkup(): string | undefined {
+    COMMENT.lastIndex = this.position;
+    if (COMMENT.test(this.text)) {
+      this.position = COMMENT.lastIndex;
+      return undefined;
+    }
+    TAG.lastIndex = this.position;
+    const tag = TAG.exec(this.text);
+    if (!tag) return NOT_WELL_FORMED;
+    this.position = TAG.lastIndex;
+    const [, slash, name = '', attributes = '', selfClosing] = tag;
+    if (!ELEMENTS.has(name)) return 'A narrative holds an element that FHIR does not allow there';
+    if (slash) return this.stack.pop() === name ? undefined : NOT_WELL_FORMED;
+    return attributeProblem(attributes) ?? this.open(name, selfClosing === '/');
+  }
+
+  open(name: string, isClosed: boolean): string | undefined {
+    if (this.stack.length === 0 && name !== 'div') return NOT_ONE_DIV;
+    if (name === 'img') this.hasContent = true;
+    if (!isClosed && EMPTY_ELEMENTS.has(name)) return NOT_WELL_FORMED;
+    if (!isClosed) this.stack.push(name);
+    return this.stack.length > NARRATIVE_DEPTH_MAX ? 'A narrative is nested too deeply' : undefined;
+  }
 }
 
 /**
@@ -44,31 +78,14 @@ function tagProblem(
  * event attribute or active link) and txt-2 (some content), which `@medplum/core` takes for granted.
  */
 export function narrativeProblem(div: string): string | undefined {
-  const stack: string[] = [];
-  const text = div.trim();
-  if (!text.startsWith('<div')) return 'A narrative must be one div element';
-  let content = false;
-  let position = 0;
-  while (position < text.length) {
-    const next = text.indexOf('<', position);
-    const run = text.slice(position, next === -1 ? text.length : next);
-    if (run.trim() !== '') content = true;
-    if (next === -1) break;
-    if (position > 0 && stack.length === 0) return 'A narrative must be one div element';
-    COMMENT.lastIndex = next;
-    TAG.lastIndex = next;
-    const comment = COMMENT.exec(text);
-    const tag = comment ? null : TAG.exec(text);
-    if (!comment && !tag) return 'A narrative is not well-formed XHTML';
-    if (tag) {
-      if (tag[2] === 'img') content = true;
-      const problem = tagProblem(stack, tag);
-      if (problem) return problem;
-    }
-    position = comment ? COMMENT.lastIndex : TAG.lastIndex;
-    if (stack.length === 0 && text.slice(position).trim() !== '')
-      return 'A narrative must be one div element';
+  const reader = new NarrativeReader(div.trim());
+  if (!reader.text.startsWith('<div')) return NOT_ONE_DIV;
+  while (reader.skipText()) {
+    const problem = reader.readMarkup();
+    if (problem) return problem;
+    if (reader.stack.length === 0) break;
   }
-  if (stack.length > 0) return 'A narrative is not well-formed XHTML';
-  return content ? undefined : 'A narrative must have some content';
+  if (reader.stack.length > 0) return NOT_WELL_FORMED;
+  if (reader.position < reader.text.length) return NOT_ONE_DIV;
+  return reader.hasContent ? undefined : 'A narrative must have some content';
 }
