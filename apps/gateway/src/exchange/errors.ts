@@ -10,6 +10,7 @@ export type ExchangeErrorCode =
   | 'exchange/custodian-not-believed'
   | 'exchange/other-person'
   | 'exchange/not-located'
+  | 'exchange/altered'
   | 'journal/altered'
   | 'journal/truncated'
   | 'journal/failed';
@@ -38,6 +39,7 @@ const KINDS: Readonly<Record<ExchangeErrorCode, { readonly status: number; reado
     help: 'The introduction was used in another person’s account: revoke it.',
   },
   'exchange/not-located': { status: 404, help: 'Introduce the patient to the custodian first.' },
+  'exchange/altered': { status: 500, help: 'Somebody changed the vault on disk. Restore it from a backup.' },
   'journal/altered': {
     status: 500,
     help: 'Somebody changed the journal on disk. Restore it from a backup and compare.',

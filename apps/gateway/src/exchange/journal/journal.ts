@@ -14,7 +14,15 @@ import {
   padPlaintext,
   unpadPlaintext,
 } from '@careledger/custody';
-import { bytes, encodeCbor, equalBytes, fixedBytes, optional, struct } from '@careledger/primitives';
+import {
+  bytes,
+  encodeCbor,
+  equalBytes,
+  fixedBytes,
+  invariant,
+  optional,
+  struct,
+} from '@careledger/primitives';
 import { JOURNAL_KEY, type Keystore } from '../../keystore/index.ts';
 import { ExchangeError } from '../errors.ts';
 import { JournalFile } from './journal-file.ts';
