@@ -20,6 +20,7 @@ import {
   ClientError,
   createLedgerClient,
   exportAuditBundle,
+  exportStateProof,
   getConsent,
   getHead,
   getOrganization,
@@ -330,6 +331,20 @@ describe('NET-10: an outside verifier needs a file and the chain id', () => {
       ok: false,
       error: { code: 'bundle/genesis' },
     });
+  });
+
+  it('exports proofs of a value and of an absence that verify offline, and no altered one', async () => {
+    const trust = { expectedChain: node.chain, verifySignature: verify };
+    for (const key of [utf8('test/1'), utf8('test/never')]) {
+      const { bytes, state } = await exportStateProof(await clientOf(), { key });
+      expect(verifyFile(bytes, trust)).toMatchObject({ ok: true, value: { kind: 'state-proof', state } });
+      for (let at = 0; at < bytes.length; at += 97) {
+        const altered = bytes.with(at, (bytes[at] ?? 0) ^ 1);
+        const verified = verifyFile(altered, trust);
+        // The key is what the file speaks of: another key would be another, unproven statement.
+        expect(verified).toMatchObject({ ok: false });
+      }
+    }
   });
 
   it('refuses a bundle of other heights than were asked for', async () => {

@@ -4,6 +4,12 @@ export { getHead } from './actions/get-head.ts';
 export { getOrganization } from './actions/get-organization.ts';
 export { getState } from './actions/get-state.ts';
 export { getTransaction, type TransactionWithEvidence } from './actions/get-transaction.ts';
+export {
+  exportStateProof,
+  STATE_PROOF_KIND,
+  type StateProofFile,
+  verifyStateProofFile,
+} from './actions/state-proof.ts';
 export { type SubmitTransaction, sendTransaction, submitTransaction } from './actions/submit-transaction.ts';
 export {
   type AuditBundleFile,
@@ -13,6 +19,7 @@ export {
   type OfflineTrust,
   type ReceiptFile,
   type VerifiedFile,
+  type VerifiedStateProof,
   verifyAuditBundleFile,
   verifyDisclosureReportFile,
   verifyFile,

@@ -1,5 +1,6 @@
 import {
   STATE_VALUE_BYTES_MAX,
+  type StateEvidence,
   stateEvidenceCodec,
   type VerifiedState,
   verifyStateEvidence,
@@ -12,20 +13,30 @@ import { ask, CBOR_TYPE, chainPath } from '../transport.ts';
 /** A value, the path to it, a header and its signatures. */
 const EVIDENCE_BYTES_MAX = STATE_VALUE_BYTES_MAX + 512 * 1024;
 
+export interface StateQuestion {
+  readonly key: Uint8Array;
+  /** A kept earlier height; the newest one by default. */
+  readonly height?: number;
+}
+
 /**
  * Reads a state key and checks the answer against a header that a quorum signed. "Nothing there" is proven too.
  *
- * @param options.height A kept earlier height; the newest one by default.
  * @returns The value, or `undefined` where the key is proven to have none.
  * @throws ProofMismatchError, StaleAnswerError, NodeRefusedError.
  *
  * @example
  * const { value } = await getState(client, { key: utf8('membership/organization/city-clinic') });
  */
-export async function getState(
+export async function getState(client: LedgerClient, options: StateQuestion): Promise<VerifiedState> {
+  return (await getStateEvidence(client, options)).state;
+}
+
+/** The same with the evidence, for those who pass it on. */
+export async function getStateEvidence(
   client: LedgerClient,
-  options: { readonly key: Uint8Array; readonly height?: number },
-): Promise<VerifiedState> {
+  options: StateQuestion,
+): Promise<{ readonly evidence: StateEvidence; readonly state: VerifiedState }> {
   const { key, height } = options;
   const query = height === undefined ? '' : `?height=${height}`;
   const answer = await ask(
@@ -45,5 +56,5 @@ export async function getState(
   if (!verified.ok) throw new ProofMismatchError(verified.error.code, verified.error.detail);
   checkHeight(client, evidence.header, height);
   client.saw(verified.value);
-  return verified.value;
+  return { evidence, state: verified.value };
 }

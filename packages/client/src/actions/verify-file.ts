@@ -15,10 +15,12 @@ import {
   RECEIPT_BYTES_MAX,
   RECEIPT_KIND,
   type VerifiedReceipt,
+  type VerifiedState,
   verifyAuditBundle,
   verifyReceipt,
 } from '@careledger/ledger';
 import { err, fromUtf8, ok, type Result, type VerifySignature } from '@careledger/primitives';
+import { STATE_PROOF_KIND, verifyStateProofFile } from './state-proof.ts';
 
 /** What an offline check stands on. */
 export interface OfflineTrust {
@@ -50,8 +52,12 @@ export interface DisclosureReportFile {
   readonly kind: 'disclosure-report';
   readonly disclosures: VerifiedReport;
 }
+export interface VerifiedStateProof {
+  readonly kind: 'state-proof';
+  readonly state: VerifiedState;
+}
 /** A file that holds as a whole, and what it proves. */
-export type VerifiedFile = ReceiptFile | AuditBundleFile | DisclosureReportFile;
+export type VerifiedFile = ReceiptFile | AuditBundleFile | DisclosureReportFile | VerifiedStateProof;
 
 /** No file that members exchange is larger, in bytes. */
 export const FILE_BYTES_MAX: number = Math.max(RECEIPT_BYTES_MAX, AUDIT_BUNDLE_BYTES_MAX, REPORT_BYTES_MAX);
@@ -92,12 +98,13 @@ export function verifyDisclosureReportFile(
 }
 
 /** `careledger/receipt/1`: what the `kind` field of a CBOR map says, wherever the field stands. */
-const KIND = /careledger\/(receipt|audit-bundle|disclosure-report)\/\d{1,4}/;
+const KIND = /careledger\/(receipt|audit-bundle|disclosure-report|state-proof)\/\d{1,4}/;
 const KIND_SEARCH_BYTES = 64 * 1024;
 const CHECKS: Readonly<Record<string, typeof verifyFile>> = {
   [RECEIPT_KIND]: verifyReceiptFile,
   [AUDIT_BUNDLE_KIND]: verifyAuditBundleFile,
   [REPORT_KIND]: verifyDisclosureReportFile,
+  [STATE_PROOF_KIND]: verifyStateProofFile,
 };
 
 function latin1(bytes: Uint8Array): string {
@@ -118,7 +125,7 @@ export function verifyFile(file: Uint8Array, trust: OfflineTrust): Result<Verifi
   if (check) return check(file, trust);
   const message =
     kind === undefined
-      ? 'it is no receipt, audit bundle or disclosure report'
+      ? 'it is no receipt, audit bundle, disclosure report or state proof'
       : `its version is not known here: ${kind}`;
   return err({ code: 'file/unknown-kind', message });
 }
