@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createLedgerClient, type LedgerClient, type NodeTransport } from '@careledger/client';
+import { fromHex, verifySignature } from '@careledger/primitives';
+import type { Command } from 'commander';
+import { Agent, request } from 'undici';
+import { type ConsortiumFile, type ConsortiumOrganization, readConsortiumFile } from '../consortium-file.ts';
+import { CliError } from '../errors.ts';
+
+/** Where `start` keeps the local consortium unless told otherwise. */
+export const DATA_FOLDER = '.careledger';
+/** Ordering may take a while; a node that says nothing for so long is not there. Milliseconds. */
+const REQUEST_MS_MAX = 70_000;
+const CONNECT_MS_MAX = 5_000;
+
+/** Which node is asked, and what is trusted of it: the chain id and the authority of its certificate, nothing else. */
+export interface ConnectionOptions {
+  readonly data: string;
+  readonly organization?: string;
+  readonly node?: string;
+  readonly ca?: string;
+  readonly genesis?: string;
+}
+
+/** Adds the options that every verb with a node has. */
+export function withConnection(command: Command): Command {
+  return command
+    .option('--data <folder>', 'data folder of the local consortium', DATA_FOLDER)
+    .option('--organization <name>', "whose node to ask; the first organization's by default")
+    .option('--node <url>', 'a node anywhere, instead of the local consortium')
+    .option('--ca <file>', "with --node: the consortium's certificate authority, PEM")
+    .option('--genesis <hash>', 'with --node: the trusted genesis hash, hexadecimal');
+}
+
+/** A chain id as people write it. @throws {@link CliError} `cli/genesis-hash`. */
+export function chainIdOf(text: string): Uint8Array {
+  const bytes = fromHex(text.trim().toLowerCase());
+  if (bytes?.length === 32) return bytes;
+  throw new CliError(
+    'cli/genesis-hash',
+    'The genesis hash is not 64 hexadecimal digits.',
+    'It stands in consortium.json as "chain", and in the charter of the consortium.',
+  );
+}
+
+/** Finds one member by its name. @throws {@link CliError} `consortium/organization` listing the names there are. */
+export function memberOf(consortium: ConsortiumFile, name: string | undefined): ConsortiumOrganization {
+  const found =
+    name === undefined
+      ? consortium.organizations[0]
+      : consortium.organizations.find((one) => one.name === name);
+  if (found) return found;
+  throw new CliError(
+    'consortium/organization',
+    `${name ?? 'The first'} is not an organization of this consortium.`,
+    `It has ${consortium.organizations.map((organization) => organization.name).join(', ')}.`,
+  );
+}
+
+export interface Connection {
+  readonly client: LedgerClient;
+  readonly transport: NodeTransport;
+  readonly url: string;
+  readonly close: () => Promise<void>;
+}
+
+interface Target {
+  readonly url: string;
+  readonly certificateAuthority: string;
+  readonly chain: Uint8Array;
+}
+
+function targetOf(options: ConnectionOptions): Target {
+  const { node, ca, genesis } = options;
+  if (node !== undefined) {
+    if (ca === undefined || genesis === undefined) {
+      throw new CliError(
+        'cli/trust-missing',
+        'A node outside of the local consortium is only asked with something to check it by.',
+        'Give --ca FILE and --genesis HASH.',
+      );
+    }
+    return { url: node, certificateAuthority: readPem(ca), chain: chainIdOf(genesis) };
+  }
+  const consortium = readConsortiumFile(options.data);
+  return {
+    url: memberOf(consortium, options.organization).node,
+    certificateAuthority: readPem(join(options.data, consortium.caFile)),
+    chain: chainIdOf(genesis ?? consortium.chain),
+  };
+}
+
+function readPem(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new CliError('cli/file', `${file} cannot be read.`, 'Check its name and its mode.', { cause });
+  }
+}
+
+/** A transport over HTTPS that accepts only the consortium's certificates. */
+export function httpsTransport(url: string, certificateAuthority: string) {
+  const agent = new Agent({
+    connect: { ca: certificateAuthority, minVersion: 'TLSv1.3' },
+    connectTimeout: CONNECT_MS_MAX,
+  });
+  const transport: NodeTransport = async ({ method, path, body, accept, contentType, bytesMax }) => {
+    const answer = await request(`${url.replace(/\/$/, '')}${path}`, {
+      method,
+      headers: { accept, ...(contentType === undefined ? {} : { 'content-type': contentType }) },
+      ...(body === undefined ? {} : { body }),
+      dispatcher: agent,
+      signal: AbortSignal.timeout(REQUEST_MS_MAX),
+    });
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for await (const part of answer.body as AsyncIterable<Uint8Array>) {
+      length += part.length;
+      if (length > bytesMax) throw new Error('the answer is longer than its limit');
+      parts.push(part);
+    }
+    return { status: answer.statusCode, body: new Uint8Array(Buffer.concat(parts)) };
+  };
+  return { transport, close: () => agent.destroy() };
+}
+
+/** Opens a verifying client to one node, lends it to the work, and closes it. */
+export async function withNode<Value>(
+  options: ConnectionOptions,
+  work: (connection: Connection) => Promise<Value>,
+): Promise<Value> {
+  const { url, certificateAuthority, chain } = targetOf(options);
+  const { transport, close } = httpsTransport(url, certificateAuthority);
+  try {
+    const client = await createLedgerClient({ chain, transport, verifySignature });
+    return await work({ client, transport, url, close });
+  } finally {
+    await close();
+  }
+}

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { JWK } from 'jose';
+import { readConsortiumFile } from '../consortium-file.ts';
+import { DATA_FOLDER, memberOf } from './node-connection.ts';
+import { type OutputOptions, printJson, printLine, runVerb } from './output.ts';
+
+interface TokenOptions extends OutputOptions {
+  readonly organization: string;
+  readonly scope: string;
+  readonly patient?: string;
+  readonly user?: string;
+  readonly data: string;
+}
+
+/** `careledger token`: a bearer token of the local consortium, for curl. */
+export function registerToken(program: Command): void {
+  program
+    .command('token')
+    .description('print a bearer token of the local consortium, to try the FHIR APIs with curl')
+    .requiredOption('--organization <name>', 'whose FHIR API the token is for')
+    .requiredOption('--scope <scopes>', "SMART scopes, such as 'system/*.rs' or 'patient/*.cruds'")
+    .option('--patient <id>', 'the Patient resource id that the token speaks for; needs patient/ scopes')
+    .option('--user <id>', 'the user that the token speaks for; needs user/ scopes')
+    .option('--data <folder>', 'data folder of the local consortium', DATA_FOLDER)
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Example:
+  TOKEN=$(npx careledger token --organization general-hospital --scope 'system/*.rs')
+  curl --cacert .careledger/network/ca.pem -H "Authorization: Bearer $TOKEN" \\
+    'https://localhost:7400/fhir/R4/Patient?_count=3'
+
+The key behind it is the local operator's, which may speak for anybody here: for development alone.`,
+    )
+    .action((options: TokenOptions) => runVerb(options, () => printToken(options)));
+}
+
+async function printToken(options: TokenOptions): Promise<void> {
+  const consortium = readConsortiumFile(options.data);
+  const organization = memberOf(consortium, options.organization);
+  const caFile = join(options.data, consortium.caFile);
+  const privateKey = JSON.parse(
+    readFileSync(join(options.data, consortium.localOperatorKeyFile), 'utf8'),
+  ) as JWK;
+  // The gateway brings FHIR's definitions along: no other verb waits for them.
+  const { LOCAL_OPERATOR, mutualTlsAgent, requestToken, tokenEndpointOf } = await import(
+    '@careledger/gateway'
+  );
+  const agent = mutualTlsAgent({ certificateAuthority: readFileSync(caFile, 'utf8') });
+  try {
+    const token = await requestToken({
+      clientId: LOCAL_OPERATOR,
+      privateKey,
+      tokenEndpoint: tokenEndpointOf(new URL(organization.fhir).origin),
+      scope: options.scope,
+      agent,
+      extensions: {
+        ...(options.patient === undefined ? {} : { patient: options.patient }),
+        ...(options.user === undefined ? {} : { user: options.user }),
+      },
+    });
+    if (options.json === true) printJson({ ...token, fhir: organization.fhir, caFile });
+    else printLine(token.accessToken);
+  } finally {
+    await agent.destroy();
+  }
+}
