@@ -13,6 +13,7 @@ export {
   ORGANIZATION_SCOPES,
   publicJwkOf,
   type RegisteredClient,
+  readClientRegistry,
   readOrCreatePrivateJwk,
   requestToken,
   TokenRequestError,
