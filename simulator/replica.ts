@@ -79,6 +79,11 @@ export class Replica {
     return this.chain.at(-1)?.proposal.headerHash ?? GENESIS_HASH;
   }
 
+  /** Does a final block here hold this transaction? */
+  includes(id: string): boolean {
+    return this.#included.has(id);
+  }
+
   /** The node's own clock. */
   get clock(): number {
     return this.options.queue.now + this.options.clockOffsetMs;

@@ -7,7 +7,7 @@ import { validatorsOf } from './keys.ts';
 import { CALM, Network, type NetworkConditions } from './network.ts';
 import { createRandom, type Random } from './random.ts';
 import { type EngineName, Replica } from './replica.ts';
-import { VILLAINIES, Villain, type Villainy } from './villain.ts';
+import { type Plot, VILLAINIES, Villain, type Villainy } from './villain.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -94,8 +94,12 @@ export class Simulation {
     this.options = options;
     this.#random = createRandom(options.seed ^ 0x5eed);
     this.queue.now = START_OF_TIME_MS;
+    const plot: Plot = new Map();
     this.villains = new Map(
-      [...options.villains].map(([index, villainy]) => [index, new Villain(villainy, this.#random.fork())]),
+      [...options.villains].map(([index, villainy]) => [
+        index,
+        new Villain(villainy, plot, this.#random.fork()),
+      ]),
     );
     this.#network = new Network(this.queue, this.#random.fork(), options.conditions, (to, from, packet) =>
       this.replicas[to]?.receive(from, packet),
@@ -213,10 +217,8 @@ export class Simulation {
     }
     const healedAt = this.queue.now;
     const proofs = this.honest.map((replica) => transactionId(this.submit(replica.options.index)));
-    const included = (replica: Replica): boolean => {
-      const ids = new Set(replica.chain.flatMap(({ proposal }) => proposal.transactions.map(transactionId)));
-      return replica.halted !== undefined || proofs.every((id) => ids.has(id));
-    };
+    const included = (replica: Replica): boolean =>
+      replica.halted !== undefined || proofs.every((id) => replica.includes(id));
     let heights = '';
     const done = (): boolean => {
       const now = this.honest.map((replica) => replica.chain.length).join();

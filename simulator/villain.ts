@@ -33,18 +33,27 @@ export type Villainy = (typeof VILLAINIES)[number];
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 const REPLAY_KEPT = 200;
 
+interface Twin {
+  readonly proposal: EngineProposal;
+  readonly digest: string;
+  readonly leaderSignature: Uint8Array;
+}
+
+/** What villains agree on behind the scenes: the digest told to one group → the twin told to the other. */
+export type Plot = Map<string, Twin>;
+
 /** A Byzantine node: it runs the honest protocol and changes what leaves it, signing with its own key. */
 export class Villain {
   readonly villainy: Villainy;
   readonly #random: Random;
   readonly #said: Uint8Array[] = [];
-  /** The digest it told the others → the twin that it told the rest. */
-  readonly #twins = new Map<string, { readonly proposal: EngineProposal; readonly digest: string }>();
+  readonly #plot: Plot;
   /** How often two groups were told two things. */
   equivocations = 0;
 
-  constructor(villainy: Villainy, random: Random) {
+  constructor(villainy: Villainy, plot: Plot, random: Random) {
     this.villainy = villainy;
+    this.#plot = plot;
     this.#random = random;
   }
 
@@ -67,11 +76,11 @@ export class Villain {
     for (const index of to) replica.options.send(index, { type: 'consensus', bytes });
   }
 
-  /** The same two groups for a whole run, so that its lies are consistent within each. */
+  /** The last f of the others hear the twin. The same for a whole run, so that its lies hold within each group. */
   #groups(replica: Replica): readonly [readonly number[], readonly number[]] {
     const others = replica.others();
-    const half = Math.ceil(others.length / 2);
-    return [others.slice(0, half), others.slice(half)];
+    const few = Math.ceil(others.length / 3);
+    return [others.slice(0, -few), others.slice(-few)];
   }
 
   #replay(replica: Replica, outgoing: Outgoing): void {
@@ -120,7 +129,7 @@ export class Villain {
     replica: Replica,
     message: Message,
     proposal: EngineProposal,
-  ): { readonly bytes: Uint8Array; readonly digest: string } {
+  ): { readonly bytes: Uint8Array; readonly digest: string; readonly leaderSignature: Uint8Array } {
     const encoded = proposalCodec.encode(proposal);
     const digest = digestOf(encoded);
     const { chain, engineHeight, view } = message;
@@ -130,7 +139,7 @@ export class Villain {
       proposal: encoded,
       ...(certificate && { certificate }),
     };
-    return { bytes: encodeMessage(envelope), digest };
+    return { bytes: encodeMessage(envelope), digest, leaderSignature: envelope.signature };
   }
 
   /** Tells one group one proposal and the other its twin, and votes for both. */
@@ -147,14 +156,14 @@ export class Villain {
     const position = { chain, engineHeight, view };
     if (message.kind === 'pre-prepare' && envelope.proposal) {
       const proposal = this.#retimed(replica, proposalCodec.decode(envelope.proposal), 1);
-      const { bytes, digest } = this.#prePrepare(replica, message, proposal);
-      this.#twins.set(message.digest, { proposal, digest });
+      const { bytes, ...twin } = this.#prePrepare(replica, message, proposal);
+      this.#plot.set(message.digest, { proposal, ...twin });
       return bytes;
     }
     if (message.kind === 'prepare') {
-      const twin = this.#twins.get(message.digest);
+      const twin = this.#plot.get(message.digest);
       if (!twin) return undefined;
-      const leaderSignature = this.#sign(replica, prePrepareBytes(position, twin.digest)).signature;
+      const { leaderSignature } = twin;
       return encodeMessage({
         ...this.#sign(replica, prepareBytes(position, twin.digest)),
         leaderSignature,
@@ -162,7 +171,7 @@ export class Villain {
     }
     if (message.kind !== 'commit') return undefined;
     const { content } = message;
-    const twin = [...this.#twins.values()].find(({ proposal }) =>
+    const twin = [...this.#plot.values()].find(({ proposal }) =>
       certifySame({ ...content, time: content.time + 1, headerHash: proposal.headerHash }, proposal),
     );
     if (!twin) return undefined;

@@ -1,5 +1,5 @@
 import { CborError, domainHash, toHex } from '@careledger/primitives';
-import type { EngineProposal } from '../protocol.ts';
+import type { EngineProposal, ValidatorKey } from '../protocol.ts';
 import type { Candidate } from './state.ts';
 import { proposalCodec } from './wire.ts';
 import { changeRound, headOf, roundOf, type Work, withEntry } from './work.ts';
@@ -38,18 +38,28 @@ export function misfit(work: Work, proposal: EngineProposal): string | undefined
 
 /**
  * Takes a proposal into the round and asks for its execution, once.
- * @returns the candidate, or `undefined` when the bytes are not what the digest says or do not continue the head.
+ * @returns the candidate, or `undefined` when the bytes are not what the digest says, do not continue the head, or are
+ * by another proposer than the one asked for.
  */
-export function admit(work: Work, digest: string, bytes: Uint8Array | undefined): Candidate | undefined {
+export function admit(
+  work: Work,
+  digest: string,
+  bytes: Uint8Array | undefined,
+  proposer?: ValidatorKey,
+): Candidate | undefined {
   const known = roundOf(work).candidates.get(digest);
-  if (known || !bytes) return known;
+  if (known || !bytes) return known && isBy(known.proposal, proposer) ? known : undefined;
   if (digestOf(bytes) !== digest) return undefined;
   const proposal = decodeProposal(work, bytes);
-  if (!proposal || misfit(work, proposal)) return undefined;
+  if (!proposal || !isBy(proposal, proposer) || misfit(work, proposal)) return undefined;
   const candidate: Candidate = { proposal, bytes, execution: { state: 'waiting' } };
   changeRound(work, { candidates: withEntry(roundOf(work).candidates, digest, candidate) });
   work.effects.push({ type: 'execute', digest, proposal });
   return candidate;
+}
+
+function isBy(proposal: EngineProposal, proposer: ValidatorKey | undefined): boolean {
+  return proposer === undefined || proposal.proposer === proposer;
 }
 
 /** Did this node compute the very header hash that the proposal claims? */

@@ -57,7 +57,12 @@ export function receiveCertificate(work: Work, certificate: Certificate, from: V
 function receiveContradiction(work: Work, certificate: Certificate): void {
   const mine = headOf(work).certificate;
   if (!mine) return;
-  work.effects.push(...findDoubleSigners(mine, certificate, work.settings));
+  const { accused } = roundOf(work);
+  const found = findDoubleSigners(mine, certificate, work.settings).filter(
+    ({ against }) => !accused.has(against),
+  );
+  work.effects.push(...found);
+  changeRound(work, { accused: new Set([...accused, ...found.map(({ against }) => against)]) });
   if (!verifyCertificate(certificate, work.state.validators, work.settings)) return;
   work.effects.push({ type: 'halt', reason: 'two quorums certified two headers at one height', certificate });
   change(work, { halted: true });

@@ -14,7 +14,9 @@ function bytesOf(message: Message): number {
 
 /** Keeps a verified message until its turn: the newest of each signer, within a count, a size and a distance. */
 export function keepEarly(work: Work, message: Message): void {
-  if (message.engineHeight > roundOf(work).engineHeight + EARLY_HEIGHTS_MAX) return;
+  const { engineHeight, deciding, certified } = roundOf(work);
+  const reached = deciding && certified ? certified.engineHeight : engineHeight;
+  if (message.engineHeight > reached + EARLY_HEIGHTS_MAX) return;
   const { signer, payload } = message.envelope;
   const others = (work.state.early.get(signer) ?? []).filter(
     (kept) => !equalBytes(kept.envelope.payload, payload),

@@ -68,5 +68,5 @@ export function onBuilt(work: Work, proposal: EngineProposal): void {
   const envelope = signed(work, prePrepareBytes(positionIn(work, view), digest));
   noteLeaderSignature(work, view, digest, envelope.signature);
   say(work, { ...envelope, proposal: bytes, ...(certificate && { certificate }) });
-  acceptPrePrepare(work, digest, true);
+  acceptPrePrepare(work, { digest, fresh: true, signature: envelope.signature });
 }

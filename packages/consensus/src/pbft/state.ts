@@ -35,11 +35,18 @@ export interface CommitVote {
   readonly envelope: Envelope;
 }
 
+export interface AcceptedPrePrepare {
+  readonly digest: string;
+  /** Nothing was prepared before, so its time is judged by the clock. */
+  readonly fresh: boolean;
+  /** The leader's: it travels with this node's prepare. */
+  readonly signature: Uint8Array;
+}
+
 /** What was said in one view. */
 export interface ViewVotes {
-  /** `fresh`: nothing was prepared before, so its time is judged by the clock. */
-  readonly prePrepare: { readonly digest: string; readonly fresh: boolean } | undefined;
-  /** Every digest that carries a pre-prepare signature of the leader: two convict it. */
+  readonly prePrepare: AcceptedPrePrepare | undefined;
+  /** A digest with the leader's signature of its pre-prepare: a second one convicts it. */
   readonly leaderSignatures: ReadonlyMap<string, Uint8Array>;
   readonly prepares: ReadonlyMap<ValidatorKey, PrepareVote>;
   readonly commits: ReadonlyMap<ValidatorKey, CommitVote>;

@@ -145,7 +145,7 @@ function makeNewView(work: Work, votes: readonly ViewChangeVote[]): void {
   const prePrepare = signed(work, prePrepareBytes(positionIn(work, view), digest));
   noteLeaderSignature(work, view, digest, prePrepare.signature);
   say(work, prePrepare);
-  acceptPrePrepare(work, digest, false);
+  acceptPrePrepare(work, { digest, fresh: false, signature: prePrepare.signature });
 }
 
 /** Enters a new view when a quorum of view-changes proves it; what it obliges the leader to propose is noted. */

@@ -4,7 +4,7 @@ import { decideByCertificate, decideByCommits } from './decide.ts';
 import { accuse, noteLeaderSignature } from './evidence.ts';
 import { type MessageOf, prepareBytes } from './messages.ts';
 import { isQuorum } from './quorum.ts';
-import type { Candidate } from './state.ts';
+import type { AcceptedPrePrepare, Candidate } from './state.ts';
 import {
   changeRound,
   changeVotes,
@@ -27,15 +27,14 @@ export function onPrePrepare(work: Work, message: MessageOf<'pre-prepare'>): voi
   noteLeaderSignature(work, view, digest, envelope.signature);
   if (!round.active || view !== round.view || votesIn(work, view).prePrepare) return;
   if (round.required !== undefined && round.required !== digest) return;
-  const candidate = admit(work, digest, envelope.proposal);
   const fresh = round.required === undefined;
-  if (!candidate || (fresh && candidate.proposal.proposer !== envelope.signer)) return;
-  acceptPrePrepare(work, digest, fresh);
+  if (!admit(work, digest, envelope.proposal, fresh ? envelope.signer : undefined)) return;
+  acceptPrePrepare(work, { digest, fresh, signature: envelope.signature });
 }
 
 /** Enters a pre-prepare, another's or the own, into the view. */
-export function acceptPrePrepare(work: Work, digest: string, fresh: boolean): void {
-  changeVotes(work, roundOf(work).view, { prePrepare: { digest, fresh } });
+export function acceptPrePrepare(work: Work, prePrepare: AcceptedPrePrepare): void {
+  changeVotes(work, roundOf(work).view, { prePrepare });
   changeRound(work, { acceptedAt: work.state.elapsed });
   progress(work);
 }
@@ -75,9 +74,7 @@ export function progress(work: Work): void {
   if (!work.state.halted) decideByCertificate(work);
 }
 
-interface Proposed {
-  readonly digest: string;
-  readonly fresh: boolean;
+interface Proposed extends AcceptedPrePrepare {
   readonly candidate: Candidate;
 }
 
@@ -94,12 +91,13 @@ function prepare(work: Work): void {
   const { view, preparedView } = roundOf(work);
   const agreed = agreedProposal(work);
   if (!agreed || preparedView >= view || !maySpeak(work)) return;
-  const { digest, fresh, candidate } = agreed;
+  const { digest, fresh, signature, candidate } = agreed;
   if (fresh && candidate.proposal.time > work.state.now + work.settings.timing.skewMs) return;
-  const leaderSignature = votesIn(work, view).leaderSignatures.get(digest);
-  if (!leaderSignature) return;
   changeRound(work, { preparedView: view });
-  const envelope = { ...signed(work, prepareBytes(positionIn(work, view), digest)), leaderSignature };
+  const envelope = {
+    ...signed(work, prepareBytes(positionIn(work, view), digest)),
+    leaderSignature: signature,
+  };
   say(work, envelope);
   const { prepares } = votesIn(work, view);
   changeVotes(work, view, { prepares: withEntry(prepares, envelope.signer, { digest, envelope }) });
