@@ -16,6 +16,7 @@ import {
   type Signer,
   sha256,
   signerFromSeed,
+  toHex,
   utf8,
   verifySignature,
 } from '@careledger/primitives';
@@ -27,6 +28,7 @@ import {
   type LedgerApplication,
   MemoryStore,
   replayBlock,
+  type VerifiedTransaction,
   type VerifyTransaction,
   verifyTransactionWith,
 } from '@careledger/state-machine';
@@ -35,9 +37,13 @@ import { type MembershipGenesis, membershipGenesisCodec } from './membership/ind
 
 export const START = 1_800_000_000_000;
 
+const signers = new Map<string, Signer>();
+
 /** A key for everyone, from its name. */
 export function signerNamed(name: string): Signer {
-  return signerFromSeed(sha256(utf8(name)));
+  const signer = signers.get(name) ?? signerFromSeed(sha256(utf8(name)));
+  signers.set(name, signer);
+  return signer;
 }
 
 export function keyNamed(name: string): PublicKey {
@@ -121,25 +127,38 @@ function wordFor(code: number): string {
   return `code ${code}`;
 }
 
+const verify = verifyTransactionWith({
+  verifySignature,
+  catalog,
+  chain,
+  parameters: genesis.parameters,
+});
+const verified = new Map<string, VerifiedTransaction>();
+
+/** Verifies each transaction once, as a node does. */
+const verifyTransaction: VerifyTransaction = (bytes) => {
+  const name = toHex(bytes);
+  const known = verified.get(name) ?? verify(bytes);
+  verified.set(name, known);
+  return known;
+};
+
+const founded = initChain({ genesis, catalog });
+
 /** One node's view of the consortium. */
 export class Consortium {
   readonly store = new MemoryStore();
   readonly blocks: CommitBatch[] = [];
-  readonly verifyTransaction: VerifyTransaction = verifyTransactionWith({
-    verifySignature,
-    catalog,
-    chain,
-    parameters: genesis.parameters,
-  });
   readonly application: LedgerApplication;
 
   constructor() {
-    this.store.apply(initChain({ genesis, catalog }));
+    this.store.apply(founded);
     this.application = createApplication({
       genesis,
       catalog,
       store: this.store,
-      verifyTransaction: this.verifyTransaction,
+      verifyTransaction,
+      head: founded.header,
     });
   }
 

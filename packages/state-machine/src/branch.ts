@@ -40,7 +40,7 @@ export class Branch implements StateStore {
     this.#nodes.get(byteName(hash))?.bytes ?? this.#parent.node(hash);
 
   readonly scan = (prefix: Uint8Array, countMax: number): Iterable<readonly [Uint8Array, Uint8Array]> => {
-    const own = this.#sorted().filter(({ key }) => startsWith(key, prefix));
+    const own = [...this.#writes.values()].filter(({ key }) => startsWith(key, prefix));
     if (own.length === 0) return this.#parent.scan(prefix, countMax);
     return mergeScan(this.#parent.scan(prefix, countMax + own.length), own, countMax);
   };
@@ -55,15 +55,11 @@ export class Branch implements StateStore {
 
   /** What this branch changed, sorted by key. */
   writes(): readonly Write[] {
-    return this.#sorted();
+    return [...this.#writes].sort(([left], [right]) => compareNames(left, right)).map(([, write]) => write);
   }
 
   nodes(): readonly StateNode[] {
     return [...this.#nodes.values()];
-  }
-
-  #sorted(): readonly Write[] {
-    return [...this.#writes].sort(([left], [right]) => compareNames(left, right)).map(([, write]) => write);
   }
 }
 

@@ -131,6 +131,7 @@ class StateMachine implements LedgerApplication {
     candidates: readonly Uint8Array[],
     { time }: { readonly time: number },
   ): readonly Uint8Array[] {
+    invariant(this.#isReplayKnown, 'the replay window is restored before a transaction is judged');
     const { state, replay, header } = this.#committed;
     const { catalog, genesis, verifyTransaction } = this.#options;
     return chooseTransactions(candidates, {

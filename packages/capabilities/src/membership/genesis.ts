@@ -1,3 +1,4 @@
+import { VALIDATORS_MAX } from '@careledger/ledger';
 import {
   type Codec,
   fixedBytes,
@@ -28,7 +29,7 @@ import {
 import { writeFingerprint, writeKey, writeNode, writeOrganization } from './state.ts';
 
 export const GENESIS_ORGANIZATIONS_MAX = 1_000;
-export const GENESIS_NODES_MAX = 1_000;
+export const GENESIS_NODES_MAX = VALIDATORS_MAX;
 export const GENESIS_KEYS_MAX = 10_000;
 
 /** The consortium as it was founded: the genesis document's `applicationState`. */

@@ -35,8 +35,9 @@ import {
   type Role,
   rotateKeyText,
 } from './messages.ts';
-import { keyInForce, nodeByFingerprint, readValidators } from './queries.ts';
-import { readKey, readNode, readOrganization } from './state.ts';
+import { countVotes, keyInForce, nodeByFingerprint, readValidators } from './queries.ts';
+import { readKey, readNode, readOrganization, writeNode } from './state.ts';
+import { enrolNode as enrolNodeTransition } from './transitions.ts';
 
 const NO_SIGNATURE = new Uint8Array(64);
 
@@ -188,6 +189,35 @@ describe('nodes', () => {
     ]);
     expect(readValidators(consortium.store)).toHaveLength(5);
     expect(keyInForce(consortium.store, keyNamed('hospital-voter'))?.roles).toEqual(['validator']);
+  });
+
+  test('the set of validators never outgrows what a header can name', () => {
+    const state = new MemoryStore();
+    const nodes = Array.from({ length: 256 }, (_, index) => ({
+      node: nodeId(`node-${index}`),
+      organization: hospital,
+      publicKey: sha256(utf8(`key ${index}`)) as PublicKey,
+      fingerprint: sha256(utf8(`certificate ${index}`)),
+      power: 1,
+    }));
+    state.write(initialMembershipWrites(membershipGenesisCodec.encode(founders)));
+    for (const { node, ...record } of nodes.slice(4))
+      state.write([writeNode(node, { ...record, standing: 'suspended' })]);
+    expect(countVotes(state)).toBe(256);
+    const { message } = enrolNode('hospital-voter', { power: 1, approvers: administrators });
+    const context = {
+      chain,
+      height: 1,
+      blockTime: 0,
+      transactionId: new Uint8Array(32),
+      signerKey: keyNamed(`${hospital} administrator`),
+      signer: hospital,
+      roles: ['administrator'],
+    };
+    expect(enrolNodeTransition(state, message as EnrolNode, context)).toEqual({
+      status: 'rejected',
+      rejection: 'membership/too-many-validators',
+    });
   });
 
   test('a certificate is renewed: the new one finds the node, the old one nothing', () => {

@@ -80,6 +80,18 @@ export function readValidators(state: StateReader): readonly Validator[] {
     .map(({ node, organization, publicKey, power }) => ({ node, organization, publicKey, power }));
 }
 
+/** How many nodes have a vote, or would have it again once a suspension is lifted. */
+export function countVotes(state: StateReader): number {
+  const gone = new Set(
+    listOrganizations(state)
+      .filter(({ standing }) => standing === 'revoked')
+      .map(({ organization }) => organization),
+  );
+  return listNodes(state).filter(
+    ({ standing, power, organization }) => standing !== 'revoked' && power > 0 && !gone.has(organization),
+  ).length;
+}
+
 /**
  * Do administrators of more than half of the active organizations stand behind a change? The signatures themselves
  * were checked before; here it is asked whose keys they are.

@@ -18,6 +18,7 @@ export const rejections = {
   'membership/fingerprint-taken': 16,
   'membership/role-not-grantable': 17,
   'membership/not-this-key': 18,
+  'membership/too-many-validators': 19,
 } as const;
 
 export type MembershipRejection = keyof typeof rejections;

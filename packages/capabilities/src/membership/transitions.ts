@@ -1,3 +1,4 @@
+import { VALIDATORS_MAX } from '@careledger/ledger';
 import { equalBytes, isAcceptablePublicKey, type PublicKey } from '@careledger/primitives';
 import {
   accepted,
@@ -17,7 +18,7 @@ import type {
   Role,
   RotateKey,
 } from './messages.ts';
-import { isApproved } from './queries.ts';
+import { countVotes, isApproved } from './queries.ts';
 import type { MembershipRejection } from './rejections.ts';
 import {
   readFingerprint,
@@ -87,6 +88,7 @@ export function enrolNode(
   if (isVoting && !isApproved(state, approversOf(message.approvals, context))) {
     return rejected('membership/not-approved');
   }
+  if (isVoting && countVotes(state) >= VALIDATORS_MAX) return rejected('membership/too-many-validators');
 
   const roles: readonly Role[] = [isVoting ? 'validator' : 'observer'];
   return accepted(
