@@ -2,7 +2,7 @@ import { equalBytes, type Result, sha256, toHex } from '@careledger/primitives';
 import { describe, expect, test } from 'vitest';
 import type { Block } from './block.ts';
 import { decodeBlock, encodeBlock, headerHash } from './block-codecs.ts';
-import { type ChainTip, type LinkFault, verifyBlockLink } from './block-link.ts';
+import { type ChainTip, type LinkFault, nextTip, verifyBlockLink, verifyHeaderLink } from './block-link.ts';
 import { consistencyProof, verifyConsistency } from './merkle/consistency.ts';
 import { merkleLeafHash } from './merkle/hash.ts';
 import { inclusionProof, verifyInclusion } from './merkle/inclusion.ts';
@@ -108,6 +108,14 @@ describe('the chain of blocks', () => {
       'block/transactions-root at 2',
     );
     expect(faultOf(resealed({ resultsRoot: other(header.resultsRoot) }))).toBe('block/results-root at 2');
+  });
+
+  test('a header links without signatures, but only if the header before names its validators', () => {
+    const tip = nextTip(start.history, blockAt(1).header);
+    const { header } = blockAt(2);
+    expect(verifyHeaderLink(tip, header)).toEqual({ ok: true, value: undefined });
+    const foreign = { ...header, validatorsHash: other(header.validatorsHash) };
+    expect(verifyHeaderLink(tip, foreign)).toMatchObject({ ok: false, error: { code: 'block/validators' } });
   });
 
   test('a block without a quorum or by validators of another reign is refused', () => {

@@ -32,6 +32,7 @@ const chain = makeTestChain({
           testTransaction(id, 'note'),
           testTransaction(id, 'anchor', { type: 'records/anchor', body: anchorBody }),
           testTransaction(id, 'again', { type: 'records/anchor', body: anchorBody }),
+          testTransaction(id, 'other type', { type: 'disclosures/anchor', body: anchorBody }),
           testTransaction(id, 'no root', {
             type: 'records/anchor',
             body: encodeCbor(new Map([['root', 1]])),
@@ -154,7 +155,8 @@ describe('receipts', () => {
         }),
       ],
       ['anchor', { ...receipt, anchor: proveTransaction(blockAt(5), 0) }],
-      ['anchor', { ...receipt, anchor: proveTransaction(blockAt(5), 3) }],
+      ['anchor', receiptOf(2, 3)],
+      ['anchor', receiptOf(2, 4)],
       ['anchor refused', receiptOf(2, 2)],
       ['leaf proof', { ...receipt, leaf: { ...receipt.leaf, retireKey: flip(receipt.leaf.retireKey) } }],
       ['leaf proof', { ...receipt, leafProof: { ...receipt.leafProof, index: 3 } }],

@@ -246,6 +246,9 @@ describe('consistency proofs', () => {
       refused({ proof: [...proof.slice(0, -1), sha256(rootAt(5))] }, 'changed');
       refused({ proof: [...proof.slice(0, -1), new Uint8Array(31)] }, 'length');
     }
+    const short = { first: 4, second: 16, firstRoot: rootAt(4), secondRoot: rootAt(8) };
+    const toEight = consistencyProof({ first: 4, second: 8, subtree: SUBTREES });
+    expect(verifyConsistency({ ...short, proof: toEight })).toEqual({ ok: false, error: 'path length' });
     expect(
       verifyConsistency({ first: 0, second: 3, firstRoot: rootAt(1), secondRoot: rootAt(3), proof: [] }).ok,
     ).toBe(false);
