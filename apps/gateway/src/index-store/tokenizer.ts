@@ -1,6 +1,6 @@
 import { concat, utf8 } from '@careledger/primitives';
 
-/** Length of a token: 128 bits of an HMAC, so that two values never share one. */
+/** Length of a token: 128 bits of a keyed hash, so that two values never share one. */
 const TOKEN_BYTES = 16;
 /** A string is found by its first letters up to this many; what is longer is compared that far. */
 export const EDGE_LETTERS_MAX = 24;

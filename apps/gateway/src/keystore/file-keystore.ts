@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -15,6 +15,7 @@ import {
 import { decrypt, encrypt } from './aead.ts';
 import { KeystoreError } from './errors.ts';
 import { KeyLog, type KeyLogFile, readFileIfPresent, readHeader, readRecords } from './key-log.ts';
+import { keyedHash } from './keyed-hash.ts';
 import type {
   KeyEvent,
   KeyName,
@@ -142,8 +143,7 @@ class FileKeystore implements Keystore {
   }
 
   mac(name: KeyName): (message: Uint8Array) => Uint8Array {
-    const key = this.#use(name, 'mac', 'mac').bytes;
-    return (message) => createHmac('sha256', key).update(message).digest();
+    return keyedHash(this.#use(name, 'mac', 'mac').bytes);
   }
 
   signer(name: KeyName): Signer {

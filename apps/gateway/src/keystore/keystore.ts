@@ -104,7 +104,10 @@ export interface Keystore {
   wrap(name: KeyName, secret: Uint8Array, context: Uint8Array): Uint8Array;
   /** The secret, or `undefined` when the bytes or the context are not those that were wrapped. */
   unwrap(name: KeyName, wrapped: Uint8Array, context: Uint8Array): Uint8Array | undefined;
-  /** HMAC-SHA-256 under a mac key. The audit event is one for each call of this function, not for each message. */
+  /**
+   * A keyed hash of 32 bytes (a MAC) under a mac key. The audit event is one for each call of this function, not for
+   * each message.
+   */
   mac(name: KeyName): (message: Uint8Array) => Uint8Array;
   /** Signs with an Ed25519 key. */
   signer(name: KeyName): Signer;

@@ -66,11 +66,11 @@ export interface BatchTable {
 
 /** Where an imported resource came from, as keyed tokens. */
 export interface ImportSourceTable {
-  /** HMAC of source and fullUrl. */
+  /** Keyed hash of source and fullUrl. */
   token: Uint8Array;
   type: string;
   id: string;
-  /** HMAC of the imported content; null until it has been stored. */
+  /** Keyed hash of the imported content; null until it has been stored. */
   content: Uint8Array | null;
 }
 
