@@ -1,5 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import {
+  LOCAL_OPERATOR,
+  mutualTlsAgent,
+  requestToken,
+  tokenEndpointOf,
+} from '@careledger/gateway/token-client';
 import type { Command } from 'commander';
 import type { JWK } from 'jose';
 import { readConsortiumFile } from '../consortium-file.ts';
@@ -45,10 +51,6 @@ async function printToken(options: TokenOptions): Promise<void> {
   const privateKey = JSON.parse(
     readFileSync(join(options.data, consortium.localOperatorKeyFile), 'utf8'),
   ) as JWK;
-  // The gateway brings FHIR's definitions along: no other verb waits for them.
-  const { LOCAL_OPERATOR, mutualTlsAgent, requestToken, tokenEndpointOf } = await import(
-    '@careledger/gateway'
-  );
   const agent = mutualTlsAgent({ certificateAuthority: readFileSync(caFile, 'utf8') });
   try {
     const token = await requestToken({

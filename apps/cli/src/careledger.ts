@@ -1,0 +1,78 @@
+import { Command, CommanderError } from 'commander';
+import { EXIT_USAGE } from './commands/output.ts';
+
+/** A verb: listed always, loaded only when it is the one that runs, so that `--help` answers at once. */
+interface Verb {
+  readonly name: string;
+  readonly description: string;
+  readonly load: () => Promise<(program: Command) => void>;
+}
+
+const VERBS: readonly Verb[] = [
+  {
+    name: 'start',
+    description: 'start a consortium of four organizations on this machine and play the main job',
+    load: async () => (await import('./commands/start.ts')).registerStart,
+  },
+  {
+    name: 'status',
+    description: "show where each member's node stands, and whether they agree",
+    load: async () => (await import('./commands/status.ts')).registerStatus,
+  },
+  {
+    name: 'token',
+    description: 'print a bearer token of the local consortium, to try the FHIR APIs with curl',
+    load: async () => (await import('./commands/token.ts')).registerToken,
+  },
+  {
+    name: 'query',
+    description: 'read the ledger; every answer is proven or refused',
+    load: async () => (await import('./commands/query.ts')).registerQuery,
+  },
+  {
+    name: 'submit',
+    description: 'sign a transaction, submit it, and wait for the proof that it is final',
+    load: async () => (await import('./commands/submit.ts')).registerSubmit,
+  },
+  {
+    name: 'prove',
+    description: 'write a proof to a file that others check offline',
+    load: async () => (await import('./commands/prove.ts')).registerProve,
+  },
+  {
+    name: 'export',
+    description: 'write an audit bundle of blocks that others check offline',
+    load: async () => (await import('./commands/export.ts')).registerExport,
+  },
+  {
+    name: 'verify',
+    description: 'check a receipt, an audit bundle, a disclosure report or a state proof offline',
+    load: async () => (await import('./commands/verify.ts')).registerVerify,
+  },
+];
+
+function createProgram(): Command {
+  return new Command('careledger')
+    .description('A permissioned ledger for health care: who holds which record, who may see it, who saw it.')
+    .version('0.1.0')
+    .showHelpAfterError('Run `careledger --help` to see every verb, or `careledger VERB --help` for one.')
+    .exitOverride();
+}
+
+/** Runs one command line. What went wrong stands on standard error and in the exit code. */
+export async function careledger(words: readonly string[]): Promise<void> {
+  const program = createProgram();
+  const asked = words[0] === 'help' ? words[1] : words[0];
+  for (const { name, description, load } of VERBS) {
+    if (name === asked) (await load())(program);
+    else program.command(name).description(description);
+  }
+  // Settings of the program hold for commands made after them; these were made before.
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  try {
+    await program.parseAsync([...words], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+  }
+}

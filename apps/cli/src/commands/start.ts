@@ -1,0 +1,130 @@
+import { accessSync, constants } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { createConsortium, type LocalConsortium } from '../consortium/local-consortium.ts';
+import { BASE_PORT, HOSPITAL, LOCAL_MEMBERS } from '../consortium/members.ts';
+import { CliError } from '../errors.ts';
+import { mainJob } from '../scenario/main-job.ts';
+import { createJsonReporter, createTextReporter, type Reporter } from '../scenario/reporter.ts';
+import { playStep } from '../scenario/step.ts';
+import { createWorld } from '../scenario/world.ts';
+
+interface StartOptions {
+  readonly exit?: true;
+  readonly import?: string;
+  readonly custodian: string;
+  readonly data: string;
+  readonly port: number;
+  readonly json?: true;
+}
+
+const PORT_MAX = 65_000;
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1024 && port <= PORT_MAX) return port;
+  throw new InvalidArgumentError(`a number from 1024 to ${PORT_MAX}.`);
+}
+
+function custodianOf(text: string): string {
+  if (LOCAL_MEMBERS.some((member) => member.name === text)) return text;
+  throw new InvalidArgumentError(`one of ${LOCAL_MEMBERS.map((member) => member.name).join(', ')}.`);
+}
+
+/** Registers `careledger start`. */
+export function registerStart(program: Command): void {
+  program
+    .command('start')
+    .description(
+      'Starts a hospital, a clinic, a payer and a public health department on this machine, each a process of its own,\n' +
+        'plays the main job on real records a step at a time, then serves until Ctrl-C.',
+    )
+    .option('--exit', 'stop after the last step; exit code 0 only if every step held')
+    .option(
+      '--import <path>',
+      'load FHIR bundles or NDJSON (a file or folder) instead of the synthetic patients',
+    )
+    .option('--custodian <name>', 'the organization that imported records belong to', custodianOf, HOSPITAL)
+    .option('--data <folder>', 'where everything is kept between runs', '.careledger')
+    .option('--port <number>', 'the first port: organization i listens on it + 10 i', portOf, BASE_PORT)
+    .option('--json', 'write one JSON object a step, and a ready event')
+    .action(async (options: StartOptions) => {
+      process.exitCode = await start(options);
+    });
+}
+
+async function start(options: StartOptions): Promise<number> {
+  const reporter = options.json ? createJsonReporter() : createTextReporter();
+  const folder = resolve(options.data);
+  const interrupted = untilInterrupted();
+  const consortium = await createConsortium({ folder, basePort: options.port, say: reporter.say });
+  try {
+    const played = playMainJob({ folder, consortium, options, reporter });
+    const outcome = await Promise.race([played, interrupted.then(() => 'interrupted' as const)]);
+    if (outcome === 'interrupted') {
+      // The step under way loses its members: its failure is expected and no longer anybody's.
+      played.catch(() => undefined);
+      return 130;
+    }
+    if (options.exit) return outcome ? 0 : 1;
+    reporter.say('Serving. Ctrl-C stops it; the data stays.');
+    await interrupted;
+    return outcome ? 0 : 1;
+  } finally {
+    await consortium.stop();
+  }
+}
+
+function untilInterrupted(): Promise<void> {
+  return new Promise((done) => {
+    process.once('SIGINT', () => done());
+    process.once('SIGTERM', () => done());
+  });
+}
+
+async function playMainJob(run: {
+  readonly folder: string;
+  readonly consortium: LocalConsortium;
+  readonly options: StartOptions;
+  readonly reporter: Reporter;
+}): Promise<boolean> {
+  const { folder, consortium, options, reporter } = run;
+  if (options.import !== undefined) requirePath(options.import);
+  const world = createWorld({
+    folder,
+    consortium: consortium.file,
+    members: consortium.members,
+    restart: consortium.restart,
+    importPath: options.import,
+    importCustodian: options.custodian,
+  });
+  let held = true;
+  for (const [index, step] of mainJob.entries()) {
+    const report = await playStep(step, index + 1, world, reporter);
+    held &&= report.held;
+  }
+  reporter.event('ready', {
+    chain: consortium.file.chain,
+    ca: join(folder, consortium.file.caFile),
+    organizations: consortium.file.organizations.map(({ name, fhir, node, console }) => ({
+      name,
+      fhir,
+      node,
+      console,
+    })),
+  });
+  return held;
+}
+
+function requirePath(path: string): void {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (cause) {
+    throw new CliError(
+      'import/missing',
+      `${path} cannot be read.`,
+      'Give a file or folder of FHIR bundles or NDJSON.',
+      { cause },
+    );
+  }
+}

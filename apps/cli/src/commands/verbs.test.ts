@@ -1,0 +1,331 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { membershipGenesisCodec } from '@careledger/capabilities';
+import { createGateway, type Gateway, mutualTlsAgent, readClientRegistry } from '@careledger/gateway';
+import { decodeGenesis } from '@careledger/ledger';
+import { createNode, type LedgerNode, readSigningKey } from '@careledger/node';
+import { nodeId, organizationId, toHex } from '@careledger/primitives';
+import type { JWK } from 'jose';
+import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { careledger } from '../careledger.ts';
+import { openConsortium } from '../consortium/create-consortium.ts';
+import { homePaths, readMemberConfig } from '../consortium/member-config.ts';
+import { HOSPITAL } from '../consortium/members.ts';
+import type { ConsortiumFile } from '../consortium-file.ts';
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const NODE = resolve(MAIN, '../../../../node_modules/.bin/node');
+
+let folder: string;
+let consortium: ConsortiumFile;
+const nodes: LedgerNode[] = [];
+let gateway: Gateway | undefined;
+
+interface Run {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** Runs `careledger` as a person would, in a process of its own. */
+function spawned(...words: readonly string[]): Promise<Run> {
+  return new Promise((done) => {
+    execFile(NODE, [MAIN, ...words], { cwd: folder, timeout: 60_000 }, (failure, out, error) => {
+      done({ code: failure === null ? 0 : Number(failure.code), out, error });
+    });
+  });
+}
+
+/** Runs a verb in this process: the same program, without the second it takes to start one. */
+async function run(...words: readonly string[]): Promise<Run> {
+  const written = { out: '', error: '' };
+  const out = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    written.out += String(text);
+    return true;
+  });
+  const error = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    written.error += String(text);
+    return true;
+  });
+  const before = process.exitCode;
+  process.exitCode = 0;
+  try {
+    await careledger(words);
+    return { code: Number(process.exitCode ?? 0), ...written };
+  } finally {
+    process.exitCode = before;
+    out.mockRestore();
+    error.mockRestore();
+  }
+}
+
+/** The same against the consortium of this test. */
+function local(...words: readonly string[]): Promise<Run> {
+  return run(...words, '--data', join(folder, '.careledger'));
+}
+
+async function freeBasePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((ready) => probe.listen(0, '127.0.0.1', ready));
+  const address = probe.address();
+  await new Promise((closed) => probe.close(closed));
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return port > 65_000 ? port - 100 : port;
+}
+
+async function startNode(home: string): Promise<LedgerNode> {
+  const config = readMemberConfig(home);
+  const paths = homePaths(home);
+  const node = createNode({
+    folder: paths.node,
+    genesis: new Uint8Array(readFileSync(resolve(home, config.genesisFile))),
+    node: nodeId(config.node),
+    signer: readSigningKey(paths.validatorKey),
+    tls: {
+      certificate: readFileSync(paths.nodeCertificate, 'utf8'),
+      privateKey: readFileSync(paths.nodePrivateKey, 'utf8'),
+      certificateAuthority: readFileSync(paths.certificateAuthority, 'utf8'),
+    },
+    listen: { apiPort: config.ports.node, peerPort: config.ports.peer },
+    peers: config.peers.map(({ node: peer, port }) => ({ node: nodeId(peer), host: 'localhost', port })),
+  });
+  await node.start();
+  return node;
+}
+
+async function startGateway(home: string, ledger: LedgerNode): Promise<Gateway> {
+  const config = readMemberConfig(home);
+  const paths = homePaths(home);
+  const started = await createGateway({
+    home,
+    organization: organizationId(config.organization),
+    ledger,
+    keystoreSecret: { kind: 'key-file', path: paths.keystoreSecret },
+    tls: {
+      certificate: readFileSync(paths.gatewayCertificate, 'utf8'),
+      privateKey: readFileSync(paths.gatewayPrivateKey, 'utf8'),
+      certificateAuthority: readFileSync(paths.certificateAuthority, 'utf8'),
+    },
+    port: config.ports.fhir,
+    authorizationKey: JSON.parse(readFileSync(paths.authorizationKey, 'utf8')) as JWK,
+    clients: await readClientRegistry(resolve(home, config.clientsFile)),
+    log: { info: () => undefined, error: () => undefined },
+  });
+  await started.start();
+  return started;
+}
+
+/** The height that every node has reached, once there is one. */
+async function untilHeight(height: number): Promise<void> {
+  const giveUpAt = Date.now() + 20_000;
+  while (
+    nodes.some(
+      (node) => node.head().header.height < height || node.head().certificate.signatures.length === 0,
+    )
+  ) {
+    if (Date.now() > giveUpAt) throw new Error('the nodes make no progress');
+    await new Promise((again) => setTimeout(again, 50));
+  }
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'careledger-verbs-'));
+  consortium = await openConsortium({
+    folder: join(folder, '.careledger'),
+    basePort: await freeBasePort(),
+    now: Date.now(),
+    engine: { id: 'pbft', version: 1 },
+    rulePack: 'opt-in-exchange',
+  });
+  for (const { home } of consortium.organizations) {
+    nodes.push(await startNode(join(folder, '.careledger', home)));
+  }
+  const [first] = consortium.organizations;
+  const [ledger] = nodes;
+  if (!first || !ledger) throw new Error('there are members');
+  gateway = await startGateway(join(folder, '.careledger', first.home), ledger);
+  await untilHeight(0);
+}, 120_000);
+
+afterAll(async () => {
+  await gateway?.stop();
+  await Promise.all(nodes.map((node) => node.stop()));
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+/** A key of the hospital that is not its administrator's: something to change and to ask about. */
+function custodianKey(): string {
+  const genesis = decodeGenesis(readFileSync(join(folder, '.careledger', consortium.genesisFile)));
+  if (!genesis.ok) throw new Error(genesis.error);
+  const { keys } = membershipGenesisCodec.decode(genesis.value.applicationState);
+  const found = keys.findLast(
+    ({ organization, roles }) => organization === HOSPITAL && roles.includes('custodian'),
+  );
+  return toHex(found?.publicKey ?? new Uint8Array(0));
+}
+
+async function suspendOrReinstate(
+  verb: 'suspend' | 'reinstate',
+): Promise<{ readonly id: string; readonly height: number }> {
+  const body = JSON.stringify({ publicKey: custodianKey() });
+  const answer = await local('submit', `membership/${verb}-key`, '--body', body, '--json');
+  if (answer.code !== 0) throw new Error(answer.error);
+  return JSON.parse(answer.out);
+}
+
+describe('careledger', () => {
+  it('lists every verb, and takes a wrong command line for one', async () => {
+    const help = await spawned('--help');
+    expect(help.code).toBe(0);
+    for (const verb of ['start', 'status', 'submit', 'query', 'prove', 'verify', 'export', 'token']) {
+      expect(help.out).toMatch(new RegExp(`^  ${verb} `, 'm'));
+    }
+    expect((await spawned('nonsense')).code).toBe(2);
+    expect((await spawned('verify', 'x')).code).toBe(2);
+    const missing = await spawned('status', '--data', 'elsewhere', '--json');
+    expect([missing.code, JSON.parse(missing.error).error.code]).toEqual([1, 'consortium/missing']);
+  });
+
+  it('DEP-01: submits, reads and proves through the CLI alone', async () => {
+    const suspended = await suspendOrReinstate('suspend');
+    await untilHeight(suspended.height);
+    for (const { name } of consortium.organizations) {
+      const answer = await local('query', 'key', custodianKey(), '--organization', name, '--json');
+      expect(JSON.parse(answer.out)).toMatchObject({
+        value: { organization: HOSPITAL, standing: 'suspended' },
+      });
+    }
+    const answer = await local('query', 'transaction', suspended.id, '--json');
+    expect(JSON.parse(answer.out)).toMatchObject({ type: 'membership/suspend-key', code: 0 });
+    const reinstated = await suspendOrReinstate('reinstate');
+    const earlier = await local(
+      'query',
+      'key',
+      custodianKey(),
+      '--height',
+      String(suspended.height),
+      '--json',
+    );
+    expect(JSON.parse(earlier.out)).toMatchObject({ value: { standing: 'suspended' } });
+    expect(reinstated.height).toBeGreaterThan(suspended.height);
+  });
+
+  it('names what is wrong with a submission', async () => {
+    const entry = { entryId: '00'.repeat(16), ciphertext: '00'.repeat(96) };
+    const cases: readonly (readonly [string, object, string])[] = [
+      ['membership/suspend-key', { publicKey: custodianKey(), note: 'x' }, 'cli/message'],
+      ['membership/suspend-key', { publicKey: 'zz' }, 'cli/message'],
+      ['membership/nothing', {}, 'cli/message-type'],
+    ];
+    for (const [type, body, code] of cases) {
+      const answer = await local('submit', type, '--body', JSON.stringify(body), '--json');
+      expect([answer.code, JSON.parse(answer.error).error.code]).toEqual([1, code]);
+    }
+    // An administrator is no custodian: the ledger refuses it, and the refusal is proven or comes before the order.
+    const body = JSON.stringify({ entries: [entry] });
+    const answer = await local('submit', 'locator/publish', '--body', body, '--json');
+    expect(answer.code).toBe(1);
+    expect(JSON.parse(answer.error).error.code).toMatch(
+      /^(client\/transaction-refused|locator\/not-custodian)$/,
+    );
+  });
+
+  it('status shows every node, and fails when one is not reached', async () => {
+    const answer = await local('status', '--json');
+    const status = JSON.parse(answer.out);
+    expect([answer.code, status.agree, status.organizations.length]).toEqual([0, true, 4]);
+    const file = join(folder, '.careledger', 'consortium.json');
+    const whole = readFileSync(file, 'utf8');
+    writeFileSync(file, whole.replace(consortium.organizations[3]?.node ?? '', 'https://localhost:1'));
+    const partial = await local('status');
+    writeFileSync(file, whole);
+    expect(partial.code).toBe(1);
+    expect(partial.out).toContain('not reached');
+  });
+
+  it('NET-10: what export and prove write, verify checks offline with the genesis hash alone', async () => {
+    const { id, height } = await suspendOrReinstate('suspend');
+    await suspendOrReinstate('reinstate');
+    const files: readonly (readonly [string, readonly string[], string])[] = [
+      ['all.bundle', ['export'], 'audit-bundle'],
+      ['some.bundle', ['export', '--from', '2', '--to', String(height)], 'audit-bundle'],
+      ['one.bundle', ['prove', 'transaction', id], 'audit-bundle'],
+      ['key.proof', ['prove', 'key', custodianKey()], 'state-proof'],
+      ['absent.proof', ['prove', 'consent', 'ab'.repeat(16)], 'state-proof'],
+    ];
+    for (const [name, words, kind] of files) {
+      const made = await local(...words, '--out', join(folder, name));
+      expect(made).toMatchObject({ code: 0, error: '' });
+      const good = await run('verify', join(folder, name), '--genesis', consortium.chain, '--json');
+      expect([good.code, JSON.parse(good.out)]).toEqual([0, expect.objectContaining({ valid: true, kind })]);
+      const bytes = readFileSync(join(folder, name));
+      bytes[bytes.length - 100] = (bytes[bytes.length - 100] ?? 0) ^ 1;
+      writeFileSync(join(folder, `bad-${name}`), bytes);
+      const bad = await run('verify', join(folder, `bad-${name}`), '--genesis', consortium.chain, '--json');
+      expect([bad.code, JSON.parse(bad.out)]).toEqual([
+        1,
+        expect.objectContaining({
+          valid: false,
+          fault: expect.objectContaining({ code: expect.stringMatching(/\//) }),
+        }),
+      ]);
+      const foreign = await run('verify', join(folder, name), '--genesis', '00'.repeat(32), '--json');
+      expect([foreign.code, JSON.parse(foreign.out).fault.code]).toEqual([
+        1,
+        expect.stringMatching(/genesis/),
+      ]);
+    }
+    const absent = await run('verify', join(folder, 'absent.proof'), '--genesis', consortium.chain);
+    expect(absent.out).toContain('proven to have none');
+    const again = await local('export', '--out', join(folder, 'all.bundle'), '--json');
+    expect([again.code, JSON.parse(again.error).error.code]).toEqual([1, 'cli/file-exists']);
+  });
+
+  it('CRY-01: trusts no node that is not of the chain it was told', async () => {
+    const [first] = consortium.organizations;
+    const words = ['query', 'head', '--node', String(first?.node), '--json'];
+    const untrusted = await local(...words);
+    expect([untrusted.code, JSON.parse(untrusted.error).error.code]).toEqual([1, 'cli/trust-missing']);
+    const ca = join(folder, '.careledger', consortium.caFile);
+    expect((await local(...words, '--ca', ca, '--genesis', consortium.chain)).code).toBe(0);
+    const other = await local(...words, '--ca', ca, '--genesis', '00'.repeat(32));
+    expect(other.code).toBe(1);
+  });
+
+  it('PRIV-20: prints a token with which the FHIR API answers, for a system and for a patient', async () => {
+    const agent = mutualTlsAgent({
+      certificateAuthority: readFileSync(join(folder, '.careledger', consortium.caFile), 'utf8'),
+    });
+    const ask = async (token: string): Promise<number> => {
+      const answer = await request(`${consortium.organizations[0]?.fhir}/Patient?_count=1`, {
+        headers: { authorization: `Bearer ${token}` },
+        dispatcher: agent,
+      });
+      await answer.body.dump();
+      return answer.statusCode;
+    };
+    const system = await local('token', '--organization', HOSPITAL, '--scope', 'system/*.rs');
+    expect([system.code, await ask(system.out.trim())]).toEqual([0, 200]);
+    const words = [
+      'token',
+      '--organization',
+      HOSPITAL,
+      '--scope',
+      'patient/*.rs',
+      '--patient',
+      'p1',
+      '--json',
+    ];
+    const patient = JSON.parse((await local(...words)).out);
+    expect(patient).toMatchObject({ scope: 'patient/*.rs', fhir: consortium.organizations[0]?.fhir });
+    expect(await ask('nonsense')).toBe(401);
+    const refused = await local('token', '--organization', HOSPITAL, '--scope', 'patient/*.rs', '--json');
+    expect([refused.code, JSON.parse(refused.error).error.code]).toEqual([1, 'token/refused']);
+    await agent.destroy();
+  });
+});
