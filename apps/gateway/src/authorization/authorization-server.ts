@@ -3,6 +3,7 @@ import type { OrganizationId } from '@careledger/primitives';
 import type { JWK } from 'jose';
 import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { type PeerCertificate, peerCertificate } from '../tls/peer-certificate.ts';
+import { fhirBaseOf, OAUTH_PATH, tokenEndpointOf } from './addresses.ts';
 import { type AssertionExtensions, B2B_EXTENSION, readExtensions } from './assertion-claims.ts';
 import { type Authenticate, createAuthenticator } from './authenticate.ts';
 import type { ClientRegistry, RegisteredClient } from './clients.ts';
@@ -42,23 +43,12 @@ export interface AuthorizationServer {
   readonly smartConfiguration: SmartConfiguration;
 }
 
-const MOUNT = '/oauth';
 /** Nothing else of the provider is reachable: the launch flows come with SMART App Launch. */
-const PUBLISHED = new Set([`${MOUNT}/token`, `${MOUNT}/jwks`]);
-
-/** The FHIR base of a gateway: what its access tokens are for. */
-export function fhirBaseOf(origin: string): string {
-  return `${origin}/fhir/R4`;
-}
-
-/** The token endpoint of a gateway: where assertions go, and their audience. */
-export function tokenEndpointOf(origin: string): string {
-  return `${origin}${MOUNT}/token`;
-}
+const PUBLISHED = new Set([`${OAUTH_PATH}/token`, `${OAUTH_PATH}/jwks`]);
 
 /** Is this path the authorization server's? */
 export function isAuthorizationPath(path: string): boolean {
-  return path === MOUNT || path.startsWith(`${MOUNT}/`);
+  return path === OAUTH_PATH || path.startsWith(`${OAUTH_PATH}/`);
 }
 
 /** What one token request has shown so far, kept beside its HTTP request. */
@@ -116,7 +106,7 @@ function scopesFor(proven: ProvenRequest, asked: string): readonly string[] {
  */
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
   const now = options.now ?? Date.now;
-  const issuer = `${options.origin}${MOUNT}`;
+  const issuer = `${options.origin}${OAUTH_PATH}`;
   const audience = fhirBaseOf(options.origin);
   const tokenEndpoint = tokenEndpointOf(options.origin);
   const replays = createReplayWindow();
@@ -205,6 +195,6 @@ function handlePublished(
   }
   // The library finds its mount point by comparing the two.
   request.originalUrl = url;
-  request.url = url.slice(MOUNT.length);
+  request.url = url.slice(OAUTH_PATH.length);
   callback(request, response);
 }

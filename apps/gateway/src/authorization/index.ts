@@ -1,3 +1,4 @@
+export { fhirBaseOf, tokenEndpointOf } from './addresses.ts';
 export type { AssertionExtensions, Hl7B2b } from './assertion-claims.ts';
 export { type Authenticate, type Credentials, requireAllowed } from './authenticate.ts';
 export {
@@ -5,8 +6,6 @@ export {
   type AuthorizationServer,
   type AuthorizationServerOptions,
   createAuthorizationServer,
-  fhirBaseOf,
-  tokenEndpointOf,
 } from './authorization-server.ts';
 export {
   type ClientKind,
