@@ -1,4 +1,4 @@
-import type { LosslessResource } from '@careledger/fhir';
+import type { LosslessObject, LosslessResource } from '@careledger/fhir';
 import type { InclusionProof, RecordLeaf } from '@careledger/ledger';
 
 /** The newest version of a record with everything that an anchor says of it. */
@@ -50,8 +50,8 @@ export interface ExchangeRecords {
   read(type: string, id: string): Promise<LosslessResource | undefined>;
   /** Anchored records of one patient, newest versions only. Those that no anchor holds yet are left out. */
   find(query: RecordQuery): Promise<RecordPage>;
-  /** Patients that a search over Patient finds. */
-  findPatients(terms: SearchTerms): Promise<readonly string[]>;
+  /** Ids of the patients whom a Patient resource describes with certainty. */
+  findPatients(description: LosslessObject): Promise<readonly string[]>;
   /** Durable when it resolves; nothing of it happened when it throws. */
   write<Value>(work: (writer: RecordWriter) => Promise<Value>): Promise<Value>;
 }

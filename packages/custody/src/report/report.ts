@@ -27,6 +27,7 @@ import {
   uint,
 } from '@careledger/primitives';
 import { ENTRY_SALT_BYTES, PLAINTEXT_BYTES } from '../journal/entry.ts';
+import { type ProvenValue, provenValueCodec } from '../verify/release-page.ts';
 
 export const REPORT_KIND = 'careledger/disclosure-report/1';
 export const REPORT_ENTRIES_MAX = 100_000;
@@ -73,8 +74,8 @@ export interface DisclosureReport {
   readonly policy: string;
   readonly entries: readonly ReportEntry[];
   readonly leftOut: readonly LeftOut[];
-  /** How many roots the organization has anchored, and all of them in order: none is kept back. */
-  readonly anchorCount: ProvenBytes;
+  /** How many roots the organization has anchored (absent: none), and all of them in order: none is kept back. */
+  readonly anchorCount: ProvenValue;
   readonly anchors: readonly ProvenBytes[];
   readonly head: CertifiedHeader;
   readonly trust: TrustPath;
@@ -110,7 +111,7 @@ const unsignedFields = {
   leftOut: list(struct({ rule: text({ bytesMax: 96 }), reason: text({ bytesMax: 512 }), count: uint }), {
     countMax: 64,
   }),
-  anchorCount: provenBytesCodec,
+  anchorCount: provenValueCodec,
   anchors: list(provenBytesCodec, { countMax: REPORT_ANCHORS_MAX }),
   head: certifiedHeaderCodec,
   trust: trustPathCodec,

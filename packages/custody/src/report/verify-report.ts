@@ -16,12 +16,12 @@ import {
   type VerifySignature,
 } from '@careledger/primitives';
 import { entryCommitment, type JournalEntry, journalEntryCodec } from '../journal/entry.ts';
+import type { ProvenValue } from '../verify/release-page.ts';
 import { decodeOr } from '../verify/verify-page.ts';
 import {
   type DisclosureReport,
   disclosureReportCodec,
   type LeftOut,
-  type ProvenBytes,
   REPORT_BYTES_MAX,
   type ReportProduct,
   reportText,
@@ -88,8 +88,9 @@ interface Context {
   readonly verifySignature: VerifySignature;
 }
 
-function isProven(report: DisclosureReport, key: Uint8Array, proven: ProvenBytes): boolean {
-  return verifyStateProof({ root: report.head.header.stateRoot, key, ...proven }).ok;
+function isProven(report: DisclosureReport, key: Uint8Array, proven: ProvenValue): boolean {
+  const { value, proof } = proven;
+  return verifyStateProof({ root: report.head.header.stateRoot, key, value, proof }).ok;
 }
 
 function verifyTrust(context: Context, expectedChain: Uint8Array): Result<undefined, ReportFault> {
@@ -111,7 +112,7 @@ function verifyAnchors({ report }: Context): Result<readonly DisclosureAnchor[],
   if (!isProven(report, disclosureAnchors.countKey(organization), anchorCount)) {
     return fault('report/anchor-count', 'the count of anchored roots is not proven');
   }
-  const count = decodeOr(uint, anchorCount.value);
+  const count = anchorCount.value === undefined ? 0 : decodeOr(uint, anchorCount.value);
   if (count !== report.anchors.length) {
     return fault(
       'report/anchor-count',

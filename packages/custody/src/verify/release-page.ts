@@ -53,7 +53,7 @@ export interface PageEvidence {
 
 const KEYS_MAX = 64;
 
-const provenValueCodec: Codec<ProvenValue> = struct({
+export const provenValueCodec: Codec<ProvenValue> = struct({
   value: optional(bytes({ bytesMax: STATE_VALUE_BYTES_MAX })),
   proof: stateProofCodec,
 });

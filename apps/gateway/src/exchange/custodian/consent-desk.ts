@@ -18,7 +18,7 @@ import {
   stepRevocation,
 } from '@careledger/custody';
 import { isResource, type LosslessResource, parseLossless, withField } from '@careledger/fhir';
-import { type ConsentId, fromUtf8 } from '@careledger/primitives';
+import { type ConsentId, fromUtf8, toHex } from '@careledger/primitives';
 import { ExchangeError } from '../errors.ts';
 import type { ExchangeContext } from '../exchange-context.ts';
 import { journalEvent } from '../journal/journal-event.ts';
@@ -40,6 +40,8 @@ const ALREADY_REVOKED = 4007;
 /** Where patients grant and revoke: at the custodian, through its portal, never on the ledger themselves. */
 export class ConsentDesk {
   readonly #context: ExchangeContext;
+  /** Consents that a request is working on: {@link ConsentDesk.finishAll} leaves them alone. */
+  readonly #busy = new Set<string>();
 
   constructor(context: ExchangeContext) {
     this.#context = context;
@@ -57,10 +59,12 @@ export class ConsentDesk {
     const { consentId } = grant;
     const entryId = random(ENTRY_ID_BYTES);
     const id = randomUUID();
-    await custodian.addConsent({ consentId, patient: patientId, resource: id, entryId, details });
-    const stored = await custodian.consent(consentId);
-    if (!stored) throw new ExchangeError('exchange/altered', 'The consent was not stored.');
-    await this.#finishGrant(stored);
+    await this.#alone(consentId, async () => {
+      await custodian.addConsent({ consentId, patient: patientId, resource: id, entryId, details });
+      const stored = await custodian.consent(consentId);
+      if (!stored) throw new ExchangeError('exchange/altered', 'The consent was not stored.');
+      await this.#finishGrant(stored);
+    });
     return { id, consentId };
   }
 
@@ -68,20 +72,33 @@ export class ConsentDesk {
   async revoke(resource: string, patientId: string): Promise<RevocationOutcome | undefined> {
     const stored = await this.#context.custodian.consentByResource(resource);
     if (stored?.patient !== patientId) return undefined;
-    return stored.state === 'revoked' ? 'acknowledged' : this.#revoke(stored);
+    if (stored.state === 'revoked') return 'acknowledged';
+    return this.#alone(stored.consentId, () => this.#revoke(stored));
   }
 
   /** Applies a revocation that stands on the ledger, whoever brought it there. */
   async revokedOnLedger(consentId: ConsentId): Promise<void> {
     const stored = await this.#context.custodian.consent(consentId);
-    if (stored && stored.state !== 'revoked') await this.#revoke(stored);
+    if (!stored || stored.state === 'revoked' || this.#busy.has(toHex(consentId))) return;
+    await this.#alone(consentId, () => this.#revoke(stored));
   }
 
   /** Takes up what a crash or a lost quorum left half-way. */
   async finishAll(): Promise<void> {
     for (const stored of await this.#context.custodian.unfinishedConsents()) {
+      if (this.#busy.has(toHex(stored.consentId))) continue;
       if (stored.revokedAt === undefined) await this.#finishGrant(stored);
       else await this.#revoke(stored);
+    }
+  }
+
+  async #alone<Value>(consentId: ConsentId, work: () => Promise<Value>): Promise<Value> {
+    const name = toHex(consentId);
+    this.#busy.add(name);
+    try {
+      return await work();
+    } finally {
+      this.#busy.delete(name);
     }
   }
 

@@ -22,6 +22,7 @@ import {
   invariant,
   optional,
   struct,
+  toHex,
 } from '@careledger/primitives';
 import { JOURNAL_KEY, type Keystore } from '../../keystore/index.ts';
 import { ExchangeError } from '../errors.ts';
@@ -79,6 +80,7 @@ export class Journal {
     anchor: new Map(),
     acknowledge: new Map(),
   };
+  readonly #byCommitment = new Map<string, IndexedEntry>();
   readonly #batches: StoredBatch[] = [];
   readonly #batched = new Map<number, StoredBatch>();
 
@@ -143,6 +145,16 @@ export class Journal {
     return [...this.#entries.values()].filter((entry) => entry.subjects.includes(subject));
   }
 
+  /** The entry behind a leaf that we signed. */
+  byCommitment(commitment: Uint8Array): IndexedEntry | undefined {
+    return this.#byCommitment.get(toHex(commitment));
+  }
+
+  /** The leaf of an entry. */
+  commitmentOf(sequence: number): Uint8Array {
+    return this.#leafOf('anchor', sequence);
+  }
+
   /** The tree of a batch. */
   leavesOf(batch: StoredBatch): readonly Uint8Array[] {
     const commitments = batch.sequences.map((sequence) => this.#leafOf(batch.list, sequence));
@@ -202,6 +214,7 @@ export class Journal {
     const { event, time, subjects, counterpartEntry } = entry;
     const indexed = { sequence, commitment, event, time, subjects, counterpartEntry };
     this.#entries.set(sequence, indexed);
+    this.#byCommitment.set(toHex(commitment), indexed);
     this.#pending.anchor.set(sequence, indexed);
     if (event === 'receipt' && counterpartEntry) this.#pending.acknowledge.set(sequence, indexed);
     return indexed;

@@ -1,0 +1,6 @@
+export { ExchangeError, type ExchangeErrorCode } from './errors.ts';
+export { Exchange, type ExchangeOptions, exchangePart, openExchange } from './exchange.ts';
+export { registerExchangeRoutes } from './exchange-routes.ts';
+export { interceptExchange } from './intercept.ts';
+export { createMemberCalls, type MemberAddress } from './member-calls.ts';
+export { decodeReleaseBundle, encodeReleaseBundle } from './release-bundle.ts';
