@@ -143,6 +143,7 @@ export class RunningNode {
     const { host = DEFAULT_HOST, apiPort, peerPort } = this.options.listen;
     const { chain, mesh, desk } = this;
     this.#closing.push(() => this.#quiet());
+    chain.store.index.onFault = (fault) => this.#halt(fault);
     chain.onFinal((head, block) => {
       desk.onFinal(block, head.time);
       if (block) mesh.dropRevoked();
@@ -178,7 +179,7 @@ export class RunningNode {
       hello: helloOf({ chain: chainId, engine: this.#genesis.engine, node: options.node }),
       authenticate: (fingerprint) => nodeByFingerprint(state, fingerprint),
       log,
-      onPeer: (peer) => peer.send(this.desk.waitingMessage()),
+      onPeer: (peer) => this.desk.tellNewPeer(peer.send),
       onMessage: (peer, message) => this.#receive(peer, message),
       onRefused: ({ code }) => this.refusedPeers.set(code, (this.refusedPeers.get(code) ?? 0) + 1),
     });

@@ -69,7 +69,7 @@ export class ApiServer {
       https: {
         cert: certificate,
         key: privateKey,
-        minVersion: 'TLSv1.2',
+        minVersion: 'TLSv1.3',
         headersTimeout: HEADERS_MS_MAX,
         requestTimeout: REQUEST_MS_MAX,
         connectionsCheckingInterval: CONNECTIONS_CHECK_MS,

@@ -106,7 +106,8 @@ export class Chain {
 
   /** A quorum certified the head again, at a later engine height. */
   heartbeat(certificate: FinalityCertificate): void {
-    if (certificate.engineHeight <= this.#head.engineHeight) return;
+    const isOfTip = equalBytes(certificate.headerHash, this.#tip.headerHash);
+    if (!isOfTip || certificate.engineHeight <= this.#head.engineHeight) return;
     this.#head = headOf(this.#tip, certificate);
     this.#notify(undefined);
   }

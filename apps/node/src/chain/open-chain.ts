@@ -56,7 +56,7 @@ async function openOnce(options: OpenChainOptions & { readonly dropIndex: boolea
   const { folder, log } = options;
   const mark = new OpeningMark(folder);
   mark.set();
-  const store = await BlockStore.open({ folder, log, dropIndex: options.dropIndex });
+  const store = await BlockStore.open({ folder, log, mark, dropIndex: options.dropIndex });
   try {
     const chain = openOver(store, options);
     mark.clear();

@@ -113,12 +113,10 @@ export class TransactionDesk {
     this.#tellAgain();
   }
 
-  /** Everything that waits, for a peer that has just connected. */
-  waitingMessage(): TransactionsMessage {
-    return {
-      kind: 'transactions',
-      transactions: this.mempool.reap(GOSSIP_BYTES_MAX).map(({ bytes }) => bytes),
-    };
+  /** Tells a peer that has just connected what waits here. */
+  tellNewPeer(send: (message: TransactionsMessage) => void): void {
+    const transactions = this.mempool.reap(GOSSIP_BYTES_MAX).map(({ bytes }) => bytes);
+    if (transactions.length > 0) send({ kind: 'transactions', transactions });
   }
 
   /** Tells all who wait that this node will not know. */

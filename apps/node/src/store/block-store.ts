@@ -6,6 +6,7 @@ import { equalBytes } from '@careledger/primitives';
 import { messageOf, NodeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { DamagedRecordError } from './block-record.ts';
+import type { OpeningMark } from './index-guard.ts';
 import { IndexFaultError, LedgerIndex } from './ledger-index.ts';
 import { SegmentStore } from './segments.ts';
 
@@ -17,6 +18,7 @@ export interface BlockStoreOptions {
   readonly folder: string;
   readonly log: Log;
   readonly segmentBytesMax?: number;
+  readonly mark: OpeningMark;
   /** Forget the index: it is rebuilt by replay. */
   readonly dropIndex?: boolean;
 }
@@ -43,7 +45,7 @@ export class BlockStore {
   static async open(options: BlockStoreOptions): Promise<BlockStore> {
     const { folder, log } = options;
     const stateFolder = join(folder, 'state');
-    let index = options.dropIndex ? undefined : openIndex(stateFolder, log);
+    let index = options.dropIndex ? undefined : openIndex(stateFolder, options);
 
     const acknowledgedHeight = index?.height ?? 0;
     const segments = SegmentStore.open({
@@ -59,7 +61,7 @@ export class BlockStore {
     }
     if (!index) {
       rmSync(stateFolder, { recursive: true, force: true });
-      index = new LedgerIndex(stateFolder);
+      index = new LedgerIndex(stateFolder, options.mark);
     }
     return new BlockStore(options, segments, index);
   }
@@ -118,9 +120,9 @@ export class BlockStore {
   }
 }
 
-function openIndex(folder: string, log: Log): LedgerIndex | undefined {
+function openIndex(folder: string, { log, mark }: BlockStoreOptions): LedgerIndex | undefined {
   try {
-    const index = new LedgerIndex(folder);
+    const index = new LedgerIndex(folder, mark);
     // Reading the height is the cheapest proof that the file is what we wrote.
     void index.height;
     return index;

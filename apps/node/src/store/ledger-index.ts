@@ -5,7 +5,7 @@ import { concat, equalBytes, type HeaderHash, uint, utf8 } from '@careledger/pri
 import type { CommitBatch, StateStore } from '@careledger/state-machine';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { messageOf, NodeError } from '../errors.ts';
-import { INDEX_PAGE_BYTES, isMappable } from './index-guard.ts';
+import { INDEX_PAGE_BYTES, isMappable, type OpeningMark } from './index-guard.ts';
 
 const REBUILD_HELP = 'Restart the node: it rebuilds its index from the block files.';
 /** Longer state keys are refused: LMDB's own limit is 1,978 bytes. */
@@ -84,6 +84,7 @@ function lookupPrefix(lookup: Lookup, value: Uint8Array): Uint8Array {
  * values by their hash), so earlier heights stay provable and a flipped byte cannot pass for another value.
  */
 export class LedgerIndex {
+  readonly #mark: OpeningMark;
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly #meta: Table;
   readonly #state: Table;
@@ -95,7 +96,11 @@ export class LedgerIndex {
   readonly #lookups: Table;
   readonly #reigns: Table;
 
-  constructor(folder: string) {
+  /** Told of the first read that does not hold, so that the node stops. The next start rebuilds the index. */
+  onFault: (fault: IndexFaultError) => void = () => undefined;
+
+  constructor(folder: string, mark: OpeningMark) {
+    this.#mark = mark;
     mkdirSync(folder, { recursive: true });
     if (!isMappable(folder)) throw new IndexFaultError('its file is not whole');
     const layout = { encoding: 'binary', keyEncoding: 'binary', cache: false } as const;
@@ -150,7 +155,7 @@ export class LedgerIndex {
     if (!entry) return undefined;
     const bytes = plain(entry.subarray(32));
     if (!equalBytes(sha256(bytes), entry.subarray(0, 32)))
-      throw new IndexFaultError(`the header at height ${height}`);
+      throw this.#fault(`the header at height ${height}`);
     return headerCodec.decode(bytes);
   }
 
@@ -206,25 +211,32 @@ export class LedgerIndex {
     await this.#root.close();
   }
 
+  #fault(problem: string, cause?: unknown): IndexFaultError {
+    const fault = new IndexFaultError(problem, cause);
+    this.#mark.set();
+    this.onFault(fault);
+    return fault;
+  }
+
   #decodeHeight(bytes: Uint8Array): number {
     try {
       return uint.decode(plain(bytes));
     } catch (cause) {
-      throw new IndexFaultError('a height does not decode', cause);
+      throw this.#fault('a height does not decode', cause);
     }
   }
 
   #addressed(table: Table, hash: Uint8Array, what: string): Uint8Array | undefined {
     const bytes = table.get(hash);
     if (bytes === undefined) return undefined;
-    if (!equalBytes(sha256(bytes), hash)) throw new IndexFaultError(`${what} is not what its hash says`);
+    if (!equalBytes(sha256(bytes), hash)) throw this.#fault(`${what} is not what its hash says`);
     return plain(bytes);
   }
 
   #valueOf(hash: Uint8Array | undefined): Uint8Array | undefined {
     if (hash === undefined) return undefined;
     const value = this.value(hash);
-    if (!value) throw new IndexFaultError('a state value is missing');
+    if (!value) throw this.#fault('a state value is missing');
     return value;
   }
 
@@ -252,7 +264,7 @@ export class LedgerIndex {
   }
 
   #writeState(key: Uint8Array, value: Uint8Array | undefined): void {
-    if (key.length > STATE_KEY_BYTES_MAX) throw new IndexFaultError('a state key is too long');
+    if (key.length > STATE_KEY_BYTES_MAX) throw this.#fault('a state key is too long');
     if (value === undefined) {
       this.#state.removeSync(key);
       return;

@@ -19,6 +19,9 @@ export const PING_MS = 3_000;
 /** How long a peer may take until its hello is answered. */
 export const HANDSHAKE_MS_MAX = 5_000;
 
+/** How long a refused peer may take to hear why. */
+const GOODBYE_MS_MAX = 1_000;
+
 export interface ConnectionListener {
   readonly onMessage: (message: PeerMessage) => void;
   /** Called once, with the reason when it was not the other side that closed. */
@@ -33,6 +36,8 @@ export class PeerConnection {
   readonly #pings: NodeJS.Timeout;
   #reason = 'the peer closed the connection';
   #isClosed = false;
+  /** What a refused peer still says is not listened to. */
+  #isRefused = false;
 
   constructor(socket: TLSSocket, listener: ConnectionListener) {
     this.#socket = socket;
@@ -63,7 +68,7 @@ export class PeerConnection {
 
   /** Sends a frame that was encoded once for several peers. */
   sendEncoded(frame: Buffer): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isRefused) return;
     if (this.#socket.writableLength + frame.length > OUTGOING_BYTES_MAX) {
       this.close('the peer does not take what is sent');
       return;
@@ -75,6 +80,8 @@ export class PeerConnection {
   refuse(code: string, reason: string): void {
     this.#note(`${code}: ${reason}`);
     if (this.#isClosed) return;
+    this.#isRefused = true;
+    this.#socket.setTimeout(GOODBYE_MS_MAX, () => this.#socket.destroy());
     this.#socket.end(encodeFrame(encodePeerMessage({ kind: 'refused', code, reason })));
   }
 
@@ -90,7 +97,7 @@ export class PeerConnection {
   #read(chunk: Buffer): void {
     try {
       for (const frame of this.#reader.push(chunk)) {
-        if (this.#isClosed || this.#socket.destroyed) return;
+        if (this.#isRefused || this.#socket.destroyed) return;
         this.#listener.onMessage(decodePeerMessage(frame));
       }
     } catch (fault) {
