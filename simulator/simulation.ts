@@ -44,6 +44,14 @@ export interface SimulationResult {
 export const PROGRESS_AFTER_HEAL_MS = 10_000;
 const START_OF_TIME_MS = 1_000_000;
 
+/** Impatient nodes: many changes of view in a short run. */
+const HASTY: Partial<VotingTiming> = {
+  heartbeatMs: 100,
+  viewTimeoutMs: 150,
+  viewTimeoutMaxMs: 3_000,
+  resendMs: 80,
+};
+
 /** Everything about a run that its seed decides. */
 export function optionsFromSeed(seed: number, engine: EngineName): SimulationOptions {
   const random = createRandom(seed);
@@ -69,7 +77,7 @@ export function optionsFromSeed(seed: number, engine: EngineName): SimulationOpt
     partitions: random.chance(0.5),
     crashes: random.chance(0.5),
     faultsMs: 3_000 + random.below(5_000),
-    timing: {},
+    timing: random.chance(0.5) ? {} : HASTY,
     transactionEveryMs: random.pick([40, 150, 600]),
     skipSync: false,
     divergent: undefined,

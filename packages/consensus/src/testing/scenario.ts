@@ -162,7 +162,7 @@ export class Scenario {
     return { ...content, signatures };
   }
 
-  /** `prepared=P:abc@1`: a quorum prepared P in view 1. */
+  /** `prepared=P:abc@1`: a quorum prepared P in view 1. In a new-view one for each vote, with commas between. */
   #prepared(engineHeight: number, text: string | undefined): PreparedProof | undefined {
     if (!text) return undefined;
     const [name, rest = ''] = text.split(':');
@@ -192,9 +192,9 @@ export class Scenario {
     const position = { chain: CHAIN, engineHeight, view };
     const [certified = '', signed] = (given.get('certified') ?? '').split(':');
     const certificate = signed ? { certificate: this.#certificate(certified, signed) } : {};
-    const prepared = this.#prepared(engineHeight, given.get('prepared'));
-    const preparedName = given.get('prepared')?.split(':')[0];
-    const proposal = preparedName ? { proposal: proposalCodec.encode(this.#proposal(preparedName)) } : {};
+    const prepared = this.#prepared(engineHeight, given.get('prepared')?.split(',')[0]);
+    const attached = given.get('attached') ?? given.get('prepared')?.split(':')[0];
+    const proposal = attached ? { proposal: proposalCodec.encode(this.#proposal(attached)) } : {};
     switch (kind) {
       case 'pre-prepare': {
         const bytes = proposalCodec.encode(this.#proposal(name));
@@ -219,8 +219,9 @@ export class Scenario {
         return encodeMessage({ ...sign(viewChangeBytes(position, prepared)), ...proposal });
       case 'new-view': {
         const voters = [...(given.get('by') ?? '')];
+        const proofs = (given.get('prepared') ?? '').split(',');
         const votes = voters.map((voter, index) =>
-          sign(viewChangeBytes(position, index === 0 ? prepared : undefined), keyOf(voter)),
+          sign(viewChangeBytes(position, this.#prepared(engineHeight, proofs[index])), keyOf(voter)),
         );
         return encodeMessage({ ...sign(newViewBytes(position, votes)), ...proposal });
       }
