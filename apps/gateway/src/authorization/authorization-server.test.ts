@@ -1,10 +1,17 @@
-import { decodeJwt, importJWK, type JWK, SignJWT } from 'jose';
+import { decodeJwt, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { callerOf } from '../server/gateway-server.ts';
 import { startTestGateway, type TestAnswer, type TestGateway, TREATMENT } from '../server/testing.ts';
 import { certificateThumbprint } from '../tls/index.ts';
 import { requireAllowed } from './authenticate.ts';
-import { generatePrivateJwk, LOCAL_OPERATOR, mutualTlsAgent, requestToken, signAssertion } from './index.ts';
+import {
+  generatePrivateJwk,
+  LOCAL_OPERATOR,
+  mutualTlsAgent,
+  publicJwkOf,
+  requestToken,
+  signAssertion,
+} from './index.ts';
 
 let gateway: TestGateway;
 
@@ -336,5 +343,24 @@ describe('PRIV-20: patients and users come through tokens, without keys or chain
     expect(scope).toBe('system/Observation.cruds');
     const answer = await gateway.call({ path: OBSERVATION, token: accessToken, agent: gateway.plainAgent });
     expect(JSON.parse(answer.text)).toMatchObject({ kind: 'system', organization: 'general-hospital' });
+  });
+
+  it('a back-end system may sign with RS384 too', async () => {
+    const pair = await generateKeyPair('RS384', { extractable: true });
+    const privateKey: JWK = { ...(await exportJWK(pair.privateKey)), alg: 'RS384', use: 'sig', kid: 'rsa-1' };
+    const laboratory = gateway.clients.get('laboratory');
+    if (!laboratory) throw new Error('the laboratory is registered');
+    expect(publicJwkOf(privateKey)).not.toHaveProperty('d');
+    gateway.clients.set('laboratory', { ...laboratory, publicKeys: [publicJwkOf(privateKey)] });
+    const options = {
+      clientId: 'laboratory',
+      tokenEndpoint: gateway.authorization.tokenEndpoint,
+      scope: 'system/Observation.rs',
+      agent: gateway.plainAgent,
+    };
+    expect(await requestToken({ ...options, privateKey })).toMatchObject({ scope: 'system/Observation.rs' });
+    const replaced = requestToken({ ...options, privateKey: gateway.keys.system });
+    await expect(replaced).rejects.toMatchObject({ code: 'token/refused', oauthError: 'invalid_client' });
+    gateway.clients.set('laboratory', laboratory);
   });
 });
