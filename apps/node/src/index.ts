@@ -5,6 +5,7 @@ export {
   issueCertificate,
   type KeyAndCertificate,
 } from './certificates.ts';
+export { type VerifyCopyOptions, verifyCopy } from './chain/verify-copy.ts';
 export { createNode } from './create-node.ts';
 export { NodeError } from './errors.ts';
 export { createSigningKey, readSigningKey, signerOfSeed } from './keys.ts';

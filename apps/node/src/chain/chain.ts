@@ -11,7 +11,7 @@ import {
   validatorSetCodec,
   verifyBlockLink,
 } from '@careledger/ledger';
-import { equalBytes, err, type HeaderHash, ok, type Result, toHex } from '@careledger/primitives';
+import { equalBytes, err, type HeaderHash, ok, type Result } from '@careledger/primitives';
 import type { Catalog, CommitBatch, LedgerApplication } from '@careledger/state-machine';
 import { messageOf, NodeError } from '../errors.ts';
 import type { FinalHead } from '../ledger-node.ts';
@@ -226,9 +226,4 @@ export class Chain {
 function headOf(tip: ChainTip, certificate: FinalityCertificate): FinalHead {
   const { header, headerHash } = tip;
   return { engineHeight: certificate.engineHeight, time: certificate.time, header, headerHash, certificate };
-}
-
-/** A header hash for logs. */
-export function shortHash(hash: Uint8Array): string {
-  return toHex(hash).slice(0, 16);
 }
