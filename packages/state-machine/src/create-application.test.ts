@@ -227,6 +227,19 @@ describe('expiry and replay', () => {
     expect(chain.codes([transaction])).toEqual([refusals['transaction/replayed']]);
   });
 
+  test('an old transaction is expired, not replayed, on a node that still remembers it and on one that no longer can', () => {
+    const steady = new TestChain();
+    const restarted = new TestChain();
+    const old = steady.add(1);
+    for (const node of [steady, restarted]) node.commit([old]);
+    restarted.application = restarted.start();
+    restarted.application.restoreReplayWindow(restarted.blocks);
+    const time = steady.time + 2 * EXPIRY_AHEAD_MAX;
+    expect(steady.codes([old], { time })).toEqual([refusals['transaction/expired']]);
+    expect(restarted.codes([old], { time })).toEqual([refusals['transaction/expired']]);
+    expect(restarted.application.info()).toEqual(steady.application.info());
+  });
+
   test('a node that restarted and one that did not agree on every header', () => {
     const steady = new TestChain();
     const restarted = new TestChain();
