@@ -20,6 +20,7 @@ export {
   tokenEndpointOf,
 } from './authorization/index.ts';
 export type { Caller, Scope } from './caller.ts';
+export { type CreateExchangeOptions, createExchange } from './create-exchange.ts';
 export { type FhirInput, type FhirOutput, FhirService, matchPatients, RecordStore } from './fhir/index.ts';
 export {
   createGateway,

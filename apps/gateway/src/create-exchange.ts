@@ -1,0 +1,42 @@
+import type { OrganizationId } from '@careledger/primitives';
+import type { JWK } from 'jose';
+import { fhirBaseOf, mutualTlsAgent, tokenEndpointOf } from './authorization/index.ts';
+import { exchangePart } from './exchange/index.ts';
+import type { GatewayContext, GatewayPart } from './gateway.ts';
+import type { TlsIdentity } from './tls/index.ts';
+
+export interface CreateExchangeOptions {
+  /** Our certificate, shown to other members. */
+  readonly tls: TlsIdentity;
+  /** Private key that signs our client assertions towards other members. */
+  readonly clientKey: JWK;
+  /** Where the other members' gateways are: `https://localhost:7410`. */
+  readonly members: readonly { readonly organization: OrganizationId; readonly origin: string }[];
+}
+
+/**
+ * The exchange with other members as a part of a gateway, with connections of its own that close with it.
+ *
+ * @example createGateway({ ...options, parts: [(context) => createExchange(context, { tls, clientKey, members })] });
+ */
+export async function createExchange(
+  context: GatewayContext,
+  options: CreateExchangeOptions,
+): Promise<GatewayPart> {
+  const agent = mutualTlsAgent(options.tls);
+  const addresses = new Map(
+    options.members.map(({ organization, origin }) => [
+      String(organization),
+      { fhirBase: fhirBaseOf(origin), tokenEndpoint: tokenEndpointOf(origin) },
+    ]),
+  );
+  const addressOf = (organization: string) => addresses.get(organization);
+  const part = await exchangePart({ addressOf, agent, clientKey: options.clientKey })(context);
+  return {
+    ...part,
+    stop: async () => {
+      await part.stop?.();
+      await agent.close();
+    },
+  };
+}
