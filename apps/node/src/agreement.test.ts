@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { changeOrganizationCodec, changeOrganizationText } from '@careledger/capabilities';
+import { anchors, changeOrganizationCodec, changeOrganizationText } from '@careledger/capabilities';
+import { headerHash, TrustedChain, verifyStateEvidence } from '@careledger/ledger';
 import type { ChainId, PublicKey } from '@careledger/primitives';
-import { toHex } from '@careledger/primitives';
+import { toHex, verifySignature } from '@careledger/primitives';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LedgerNode } from './ledger-node.ts';
 import { agreement, TestConsortium, until } from './testing/test-consortium.ts';
@@ -41,6 +42,22 @@ describe.each(['pbft', 'authority'])('four nodes under %s', (engine) => {
       const places = nodes.map((node) => node.find(id)).map((found) => found && [found.height, found.index]);
       expect(places).toEqual(nodes.map(() => [height, index]));
     }
+  });
+
+  test('LED-29: for a key and a height every node gives the same value under the same certified header', async () => {
+    const { height } = await nodeAt(2).submit(consortium.anchor(2).bytes);
+    await agreement(nodes);
+    const key = anchors.countKey(consortium.member(2).organization);
+    const expectedChain = consortium.chain;
+    const answers = nodes.map((node) => {
+      const trusted = TrustedChain.fromPath({ path: node.trustPath(), expectedChain, verifySignature });
+      const evidence = node.proveState(key, height);
+      const verified =
+        trusted.ok && verifyStateEvidence({ evidence, key, trusted: trusted.value, verifySignature });
+      if (!verified || !verified.ok) throw new Error('the evidence does not hold');
+      return [verified.value.value, headerHash(verified.value.header)];
+    });
+    expect(answers).toEqual(nodes.map(() => answers[0]));
   });
 
   test('NET-02: an idle chain certifies its head again without a new block, with a newer time', async () => {

@@ -1,46 +1,28 @@
-import { nodeByFingerprint, catalog as wholeCatalog } from '@careledger/capabilities';
+import { nodeByFingerprint } from '@careledger/capabilities';
 import type { Effect } from '@careledger/consensus';
-import { chainIdOf, decodeGenesis, type Genesis } from '@careledger/ledger';
+import type { Genesis } from '@careledger/ledger';
 import { type ChainId, toHex } from '@careledger/primitives';
 import { ApiServer } from './api/api-server.ts';
-import { fingerprintOf } from './certificates.ts';
 import { type Chain, DivergenceError } from './chain/chain.ts';
 import { EvidenceDesk } from './chain/evidence.ts';
-import { openChain } from './chain/open-chain.ts';
 import { verifyStore } from './chain/verify-store.ts';
 import { blocksFrom, CatchUp } from './engines/embedded/catch-up.ts';
 import { EmbeddedEngine } from './engines/embedded/embedded-engine.ts';
 import { protocolOf } from './engines/embedded/protocol-of.ts';
-import { VoteFile } from './engines/embedded/vote-file.ts';
 import { messageOf, NodeError } from './errors.ts';
 import { writeEvidence } from './evidence-file.ts';
 import type { NodeStatus, StoreVerdict } from './ledger-node.ts';
-import { type Log, openLog } from './log.ts';
+import type { Log } from './log.ts';
 import { TransactionDesk } from './mempool/transaction-desk.ts';
+import { type Closing, closeAll, type OpenedNode, openNode } from './open-node.ts';
 import type { NodeAddresses, NodeOptions } from './options.ts';
-import { SignaturePool } from './signatures/signature-pool.ts';
-import { TransactionVerifier } from './signatures/transaction-verifier.ts';
+import type { TransactionVerifier } from './signatures/transaction-verifier.ts';
 import { verifyWithSodium } from './signatures/verify-batch.ts';
-import { checkFolderFormat, lockFolder } from './store/data-folder.ts';
 import { helloOf } from './transport/handshake.ts';
 import { Mesh, type Peer } from './transport/mesh.ts';
 import { BLOCKS_BYTES_MAX, BLOCKS_COUNT_MAX, type PeerMessage } from './transport/peer-message.ts';
 
 const DEFAULT_HOST = '127.0.0.1';
-
-/** What must be closed, the last opened first. */
-type Closing = (() => Promise<void> | void)[];
-
-interface Opened {
-  readonly options: NodeOptions;
-  readonly chainId: ChainId;
-  readonly genesis: Genesis;
-  readonly log: Log;
-  readonly chain: Chain;
-  readonly verifier: TransactionVerifier;
-  readonly votes: VoteFile;
-  readonly closing: Closing;
-}
 
 /** All parts of a node between its start and its stop. */
 export class RunningNode {
@@ -61,7 +43,7 @@ export class RunningNode {
   /** Refused connections since the start, by code. */
   readonly refusedPeers = new Map<string, number>();
 
-  private constructor(opened: Opened) {
+  private constructor(opened: OpenedNode) {
     const { options, chain, verifier, log } = opened;
     this.chain = chain;
     this.verifier = verifier;
@@ -94,7 +76,7 @@ export class RunningNode {
   static async start(options: NodeOptions): Promise<RunningNode> {
     const closing: Closing = [];
     try {
-      const node = new RunningNode(await open(options, closing));
+      const node = new RunningNode(await openNode(options, closing));
       await node.#serve();
       return node;
     } catch (fault) {
@@ -185,7 +167,7 @@ export class RunningNode {
     });
   }
 
-  #makeEngine({ options, votes, chain, verifier, log, genesis, chainId }: Opened): EmbeddedEngine {
+  #makeEngine({ options, votes, chain, verifier, log, genesis, chainId }: OpenedNode): EmbeddedEngine {
     const protocol = protocolOf(genesis.engine, {
       chain: chainId,
       self: toHex(options.signer.publicKey),
@@ -269,49 +251,6 @@ function haltError({ reason }: Extract<Effect, { readonly type: 'halt' }>): Node
   );
 }
 
-async function open(options: NodeOptions, closing: Closing): Promise<Opened> {
-  const { folder } = options;
-  const chainId = chainIdOf(options.genesis);
-  const genesis = decodeGenesis(options.genesis);
-  if (!genesis.ok) {
-    throw new NodeError(
-      'genesis/invalid',
-      `the genesis document is wrong: ${genesis.error}`,
-      'Use the file of this chain.',
-    );
-  }
-  const { log, close } = openLog(options.log);
-  closing.push(close);
-  const lock = lockFolder(folder);
-  closing.push(lock.release);
-  checkFolderFormat(folder, chainId);
-  const catalog = options.catalog ?? wholeCatalog;
-  const pool = new SignaturePool();
-  closing.push(() => pool.close());
-  const { parameters } = genesis.value;
-  const verifier = new TransactionVerifier({ pool, catalog, chain: chainId, parameters });
-  const votes = await VoteFile.open(folder);
-  closing.push(() => votes.close());
-  const chain = await openChain({
-    folder,
-    chain: chainId,
-    genesisBytes: options.genesis,
-    genesis: genesis.value,
-    catalog,
-    verifier,
-    log,
-  });
-  closing.push(() => chain.store.close());
-  warnUnlessMember(options, chain, log);
-  return { options, chainId, genesis: genesis.value, log, chain, verifier, votes, closing };
-}
-
-function warnUnlessMember(options: NodeOptions, chain: Chain, log: Log): void {
-  const own = nodeByFingerprint(chain.store.index.state, fingerprintOf(options.tls.certificate));
-  if (own?.node === options.node) return;
-  log.warn({ node: options.node }, 'no node in force has this certificate yet: peers will refuse it');
-}
-
 async function listening(what: string, port: number, listen: () => Promise<number>): Promise<number> {
   try {
     return await listen();
@@ -324,8 +263,4 @@ async function listening(what: string, port: number, listen: () => Promise<numbe
       { cause },
     );
   }
-}
-
-async function closeAll(closing: Closing): Promise<void> {
-  for (let close = closing.pop(); close; close = closing.pop()) await close();
 }

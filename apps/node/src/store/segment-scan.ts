@@ -24,6 +24,8 @@ export interface ScanOptions {
   /** The highest block known to be acknowledged: it and all below are never truncated. */
   readonly acknowledgedHeight: number;
   readonly isLast: boolean;
+  /** Look at files that are not this process's own: nothing is cut off, what is not whole is damage. */
+  readonly isReadOnly?: boolean;
   /** Called when a torn last record was cut off. */
   readonly onTruncated?: (torn: TornRecord) => void;
 }
@@ -36,7 +38,7 @@ export interface TornRecord {
 
 /** Finds the records of one file by their heads; checks the very last, and cuts it off when it is torn. */
 export function scanSegment(path: string, firstHeight: number, options: ScanOptions): Segment {
-  const descriptor = openSync(path, 'r+');
+  const descriptor = openSync(path, options.isReadOnly ? 'r' : 'r+');
   const segment: Segment = { firstHeight, path, offsets: [], end: fstatSync(descriptor).size, descriptor };
   let offset = 0;
   while (offset < segment.end) {
@@ -64,7 +66,7 @@ function cutTornTail(segment: Segment, offset: number, height: number, options: 
   // A wrong length sends the scan astray: then the record before is the damaged one.
   const before = segment.offsets.at(-1);
   if (before !== undefined) throwUnlessWhole(segment, before, height - 1);
-  const mayBeTorn = options.isLast && height > options.acknowledgedHeight;
+  const mayBeTorn = !options.isReadOnly && options.isLast && height > options.acknowledgedHeight;
   if (!mayBeTorn || holdsLaterRecord(segment, offset, height)) {
     throwUnlessWhole(segment, offset, height);
     throwDamaged(segment, height, 'its end is not where the next begins');

@@ -45,24 +45,13 @@ export class SegmentStore {
    * @throws DamagedRecordError when a record that was acknowledged, or is not the last, does not hold.
    */
   static open(options: OpenSegmentsOptions): SegmentStore {
-    mkdirSync(options.folder, { recursive: true });
+    if (!options.isReadOnly) mkdirSync(options.folder, { recursive: true });
     const segments: Segment[] = [];
-    const names = readdirSync(options.folder).filter((name) => /^\d{16}\.segment$/.test(name));
-    names.sort();
-    let expected = 1;
-    for (const [index, name] of names.entries()) {
-      const path = join(options.folder, name);
-      const firstHeight = Number(name.slice(0, 16));
-      if (firstHeight !== expected)
-        throw new DamagedRecordError(expected, path, 'the file that should hold it is missing');
-      const segment = scanSegment(path, firstHeight, { ...options, isLast: index === names.length - 1 });
-      segments.push(segment);
-      expected = firstHeight + segment.offsets.length;
-    }
-    if (options.acknowledgedHeight >= expected) {
-      const file = segments.at(-1)?.path ?? options.folder;
+    try {
+      openAll(options, segments);
+    } catch (fault) {
       closeAll(segments);
-      throw new DamagedRecordError(expected, file, 'it was acknowledged and is no longer there');
+      throw fault;
     }
     return new SegmentStore(options.folder, options.segmentBytesMax ?? SEGMENT_BYTES_MAX, segments);
   }
@@ -170,4 +159,24 @@ function syncFolder(folder: string): void {
 
 function closeAll(segments: readonly Segment[]): void {
   for (const segment of segments) closeSync(segment.descriptor);
+}
+
+function openAll(options: OpenSegmentsOptions, segments: Segment[]): void {
+  const names = readdirSync(options.folder).filter((name) => /^\d{16}\.segment$/.test(name));
+  names.sort();
+  let expected = 1;
+  for (const [index, name] of names.entries()) {
+    const path = join(options.folder, name);
+    const firstHeight = Number(name.slice(0, 16));
+    if (firstHeight !== expected) {
+      throw new DamagedRecordError(expected, path, 'the file that should hold it is missing');
+    }
+    const segment = scanSegment(path, firstHeight, { ...options, isLast: index === names.length - 1 });
+    segments.push(segment);
+    expected = firstHeight + segment.offsets.length;
+  }
+  if (options.acknowledgedHeight >= expected) {
+    const file = segments.at(-1)?.path ?? options.folder;
+    throw new DamagedRecordError(expected, file, 'it was acknowledged and is no longer there');
+  }
 }
