@@ -162,17 +162,18 @@ export class Scenario {
     return { ...content, signatures };
   }
 
-  /** `prepared=P:abc@1`: a quorum prepared P in view 1. In a new-view one for each vote, with commas between. */
+  /** `prepared=P:abc@1`: a quorum prepared P in view 1. With `!` forged. In a new-view one a vote. */
   #prepared(engineHeight: number, text: string | undefined): PreparedProof | undefined {
     if (!text) return undefined;
     const [name, rest = ''] = text.split(':');
-    const [signers = '', inView = '0'] = rest.split('@');
+    const [signers = '', inView = '0'] = rest.replace('!', '').split('@');
     const view = Number(inView);
+    const as = (signer: string): string => (rest.endsWith('!') ? keyOf('forger') : keyOf(signer));
     const digest = this.#digest(name);
     const bytes = prepareBytes({ chain: CHAIN, engineHeight, view }, digest);
     const signatures = [...signers].map((signer) => ({
       key: keyOf(signer),
-      signature: signAs(keyOf(signer), bytes),
+      signature: signAs(as(signer), bytes),
     }));
     return { view, digest, signatures };
   }
