@@ -54,7 +54,7 @@ describe.each(['pbft', 'authority'])('four nodes under %s', (engine) => {
       const evidence = node.proveState(key, height);
       const verified =
         trusted.ok && verifyStateEvidence({ evidence, key, trusted: trusted.value, verifySignature });
-      if (!verified || !verified.ok) throw new Error('the evidence does not hold');
+      if (!verified?.ok) throw new Error('the evidence does not hold');
       return [verified.value.value, headerHash(verified.value.header)];
     });
     expect(answers).toEqual(nodes.map(() => answers[0]));

@@ -14,14 +14,14 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const chain = new Uint8Array(32).fill(1) as ChainId;
 
-test('OFF-11: a data folder of another chain is refused with both chain ids', () => {
+test('a data folder of another chain is refused with both chain ids', () => {
   checkFolderFormat(folder, chain);
   checkFolderFormat(folder, chain);
   const other = new Uint8Array(32).fill(2) as ChainId;
   expect(() => checkFolderFormat(folder, other)).toThrow(/belongs to chain 0101.*, not to 0202/);
 });
 
-test('OFF-11: a data folder of another version is refused', () => {
+test('a data folder of another version is refused', () => {
   writeFileSync(join(folder, 'format'), `careledger-node 9 ${'01'.repeat(32)}\n`);
   expect(() => checkFolderFormat(folder, chain)).toThrow('has version 9; this node reads version 1');
 });
