@@ -5,7 +5,7 @@ import { optionsFromSeed, Simulation, type SimulationOptions } from './simulatio
 import { VILLAINIES, type Villainy } from './villain.ts';
 
 /** More by hand: `node simulator/run.ts --seeds 2000`. */
-const SEEDS = 40;
+const SEEDS = 30;
 
 function calm(part: Partial<SimulationOptions>): SimulationOptions {
   return {

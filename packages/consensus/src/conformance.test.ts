@@ -170,6 +170,24 @@ describe.each(engines)('the engine %s', (_name, create) => {
     expect(transactionsIn(cluster.nodes[0]?.chain ?? [])).toHaveLength(3);
   });
 
+  test.each([
+    [1_900, true],
+    [10_000, false],
+  ])('LED-13: a leader whose clock is %d ms ahead is followed: %s', (clockAheadMs, followed) => {
+    const cluster = new Cluster({ create, count: 4 });
+    const [ahead] = cluster.nodes;
+    if (ahead) ahead.clockAheadMs = clockAheadMs;
+    for (let round = 0; round < 12; round += 1) {
+      cluster.submit(1);
+      cluster.pass(1_000);
+      const newest = cluster.nodes[1]?.decisions.at(-1)?.certificate.time ?? 0;
+      expect(newest).toBeLessThanOrEqual(cluster.now + 2_000);
+    }
+    const decided = cluster.nodes[1]?.decisions ?? [];
+    expect(decided.length).toBeGreaterThan(5);
+    expect(decided.some(({ proposal }) => proposal.proposer === ahead?.key)).toBe(followed);
+  });
+
   test('a node that is not in the validator set follows and says nothing', () => {
     const cluster = new Cluster({ create, count: 5, validatorCount: 4 });
     const follower = cluster.nodes[4];

@@ -52,7 +52,7 @@ export class Cluster {
   /** Lets this much time pass. */
   pass(milliseconds: number): void {
     for (const end = this.now + milliseconds; this.now < end; this.now += TICK_MS) {
-      for (const node of this.nodes) node.input({ type: 'tick', now: this.now });
+      for (const node of this.nodes) node.tick();
       this.flush();
     }
   }
@@ -86,6 +86,8 @@ export class ClusterNode {
   record: Uint8Array | undefined;
   /** A fault: this node computes another hash. */
   computesWrong = false;
+  /** A fault: its clock is ahead of the others'. */
+  clockAheadMs = 0;
   #protocol: Protocol<VotingState> | undefined;
   state: VotingState | undefined;
 
@@ -116,8 +118,12 @@ export class ClusterNode {
     this.#protocol = create({ ...optionsFor(this.key), ...options, restored: this.record });
     this.state = this.#protocol.initial;
     this.up = true;
-    this.input({ type: 'tick', now: this.#cluster.now });
+    this.tick();
     this.#advance(this.chain.at(-1));
+  }
+
+  tick(): void {
+    this.input({ type: 'tick', now: this.#cluster.now + this.clockAheadMs });
   }
 
   stop(): void {
