@@ -130,7 +130,11 @@ async function openContext(options: GatewayOptions): Promise<GatewayContext> {
     onTrouble: (trouble) => log.error(trouble, 'an anchor is not final yet'),
   });
   const baseUrl = fhirBaseOf(origin);
-  const store = new RecordStore({ vault, index, indexer, baseUrl, now, onCommitted: () => outbox.wake() });
+  const store = new RecordStore({
+    ...{ vault, index, indexer, baseUrl, now },
+    onCommitted: () => outbox.wake(),
+    onIndexFault: (error) => log.error(faultFields(error), 'the search index is behind the vault'),
+  });
   const service = new FhirService({
     store,
     keystore,

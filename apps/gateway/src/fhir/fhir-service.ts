@@ -1,17 +1,18 @@
-import { isLosslessObject, JsonError, type LosslessObject, parseLossless, toPlain } from '@careledger/fhir';
-import { getStatus, OperationOutcomeError } from '@medplum/core';
+import { type LosslessObject, toPlain } from '@careledger/fhir';
+import { getStatus } from '@medplum/core';
 import { type FhirRequest, type FhirResponse, FhirRouter } from '@medplum/fhir-router';
 import type { Parameters, Patient, Resource } from '@medplum/fhirtypes';
 import type { Caller } from '../caller.ts';
 import type { Keystore } from '../keystore/index.ts';
 import { isR4ResourceType } from '../validation/index.ts';
-import { VaultError } from '../vault/index.ts';
 import { requireScope } from './access.ts';
+import { entryAnswer, knownRefusal, routerRefusal } from './answers.ts';
 import { type BundleRequest, parseBundle } from './bundle.ts';
 import { NOT_STORED } from './capability-statement.ts';
 import { FhirError, forbidden, outcomeOf } from './fhir-error.ts';
 import { matchPatients, matchSearch } from './match.ts';
 import type { RecordStore } from './record-store.ts';
+import { notSupported, parametersOf, parseBody, requireEtagForm } from './request-parts.ts';
 import { type SearchParameters, SearchRoute } from './search-route.ts';
 import { fhirText, StoredResource } from './stored-resource.ts';
 import { VaultRepository } from './vault-repository.ts';
@@ -46,7 +47,6 @@ export interface FhirServiceOptions {
 
 const FHIR_JSON = 'application/fhir+json; charset=utf-8';
 const FORM = 'application/x-www-form-urlencoded';
-const ETAG = /^\s*(?:W\/)?"([A-Za-z0-9\-.]{1,64})"\s*$/;
 /** The router's routes that this server answers; search and batch are our own. */
 const OFFERED = new Set(['create', 'read', 'vread', 'history-instance', 'update', 'delete']);
 
@@ -54,48 +54,6 @@ interface RequestContext {
   readonly caller: Caller;
   readonly isStrict: boolean;
   readonly wantsMinimal: boolean;
-}
-
-function notSupported(): FhirError {
-  return new FhirError({
-    status: 404,
-    code: 'not-supported',
-    message: 'This server has no such resource type or operation.',
-    help: 'See /fhir/R4/metadata.',
-  });
-}
-
-function parametersOf(query: string): SearchParameters {
-  return [...new URLSearchParams(query)];
-}
-
-function parseBody(body: string | undefined): LosslessObject {
-  if (body === undefined || body === '') {
-    const help = 'Send a FHIR resource as application/fhir+json.';
-    throw new FhirError({ status: 400, code: 'required', message: 'The request has no body.', help });
-  }
-  try {
-    const value = parseLossless(body);
-    if (isLosslessObject(value)) return value;
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    const code = error.code === 'json/too-large' ? 'too-long' : 'structure';
-    throw new FhirError({ status: 400, code, message: error.message, help: error.help });
-  }
-  const help = 'Send one JSON object.';
-  throw new FhirError({ status: 400, code: 'structure', message: 'The body is not a resource.', help });
-}
-
-/** @throws {@link FhirError} 400 for an If-Match that is none: ignoring it would overwrite somebody's change. */
-function requireEtagForm(value: string | undefined): void {
-  if (value === undefined || ETAG.test(value)) return;
-  throw new FhirError({
-    status: 400,
-    code: 'invalid',
-    message: 'If-Match is not an entity tag.',
-    help: 'Send it as W/"3".',
-    expression: ['If-Match'],
-  });
 }
 
 /** The FHIR R4 API of one organization, without its transport. */
@@ -188,19 +146,14 @@ export class FhirService {
       params: found.params,
       query: found.query ?? {},
       body: request.body,
-      headers: {
-        ...(request.ifMatch === undefined ? {} : { 'if-match': request.ifMatch }),
-        ...(request.ifNoneExist === undefined ? {} : { 'if-none-exist': request.ifNoneExist }),
-      },
+      headers: conditionsOf(request),
     };
     const [outcome, resource]: FhirResponse = await found.handler(routed, repository, this.router, {
       assignedId: request.isAssigned,
     });
     const status = getStatus(outcome);
     if (status >= 400) throw routerRefusal(outcome.issue[0]?.details?.text ?? '', status);
-    const isNew = resource instanceof StoredResource && resource.stored.version === 1;
-    const isUpsert = request.method === 'PUT' && isNew;
-    return [isUpsert ? 201 : request.method === 'DELETE' ? 204 : status, resource];
+    return [statusOf(request.method, status, resource), resource];
   }
 
   async #searchAnswer(
@@ -336,40 +289,21 @@ async function unrouted(): Promise<FhirResponse> {
   throw notSupported();
 }
 
-function entryAnswer(status: number, resource: Resource | undefined, withResource: boolean): object {
-  if (!(resource instanceof StoredResource)) {
-    return { ...(resource ? { resource } : {}), response: { status: String(status) } };
-  }
-  const { type, id, version, time } = resource.stored;
+/** FHIR's status where the router's is another: 201 for an update that created, 204 for a deletion. */
+function statusOf(method: FhirMethod, status: number, resource: Resource | undefined): number {
+  if (method === 'DELETE') return 204;
+  const isNew = resource instanceof StoredResource && resource.stored.version === 1;
+  return method === 'PUT' && isNew ? 201 : status;
+}
+
+/** Conditions as the router reads them from headers. */
+function conditionsOf(request: {
+  readonly ifMatch: string | undefined;
+  readonly ifNoneExist: string | undefined;
+}): Record<string, string> {
+  const { ifMatch, ifNoneExist } = request;
   return {
-    ...(withResource ? { resource } : {}),
-    response: {
-      status: String(status),
-      location: `${type}/${id}/_history/${version}`,
-      etag: `W/"${version}"`,
-      lastModified: new Date(time).toISOString(),
-    },
+    ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+    ...(ifNoneExist === undefined ? {} : { 'if-none-exist': ifNoneExist }),
   };
-}
-
-/** The router's own refusals hold fixed words about types and ids; the values that a few quote are left out. */
-function routerRefusal(text: string, status: number): FhirError {
-  const message = text.split(':', 1)[0] || 'The request is not one that this server answers.';
-  return new FhirError({ status, code: 'invalid', message, help: 'See FHIR R4 (http).' });
-}
-
-function knownRefusal(error: unknown): FhirError | undefined {
-  if (error instanceof FhirError) return error;
-  if (error instanceof OperationOutcomeError) {
-    return routerRefusal(error.outcome.issue[0]?.details?.text ?? '', getStatus(error.outcome));
-  }
-  if (error instanceof VaultError && error.code === 'vault/erased') {
-    return new FhirError({
-      status: 410,
-      code: 'deleted',
-      message: 'The record has been erased.',
-      help: error.help,
-    });
-  }
-  return undefined;
 }

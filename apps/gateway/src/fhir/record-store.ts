@@ -15,6 +15,8 @@ export interface RecordStoreOptions {
   readonly now: () => number;
   /** Called when a write is durable: the outbox has work. */
   readonly onCommitted: () => void;
+  /** Hears that the search index could not follow; it catches up before the next write. */
+  readonly onIndexFault?: (error: unknown) => void;
 }
 
 interface NamedPatients {
@@ -100,6 +102,7 @@ export class RecordTransaction {
 /** Writes records: vault first, durable with its outbox row; then the search index, before the next writer's turn. */
 export class RecordStore {
   readonly options: RecordStoreOptions;
+  #isIndexBehind = false;
 
   constructor(options: RecordStoreOptions) {
     this.options = options;
@@ -107,7 +110,7 @@ export class RecordStore {
 
   /** Runs work in one transaction; writers take turns. */
   async transaction<Value>(work: (transaction: RecordTransaction) => Promise<Value>): Promise<Value> {
-    const { vault, indexer, onCommitted } = this.options;
+    const { vault, onCommitted } = this.options;
     const { value } = await vault.transaction(
       async (tx) => {
         const transaction = new RecordTransaction(tx, this.options);
@@ -118,9 +121,22 @@ export class RecordStore {
       async ({ changes }) => {
         if (changes.length === 0) return;
         onCommitted();
-        await indexer.apply(changes);
+        await this.#follow(changes);
       },
     );
     return value;
+  }
+
+  /** The write is durable and will be acknowledged, whatever becomes of what is derived from it. */
+  async #follow(changes: readonly IndexChange[]): Promise<void> {
+    const { vault, indexer, onIndexFault } = this.options;
+    try {
+      if (this.#isIndexBehind) await indexer.catchUp(vault);
+      else await indexer.apply(changes);
+      this.#isIndexBehind = false;
+    } catch (error) {
+      this.#isIndexBehind = true;
+      onIndexFault?.(error);
+    }
   }
 }

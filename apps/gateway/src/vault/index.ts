@@ -15,9 +15,8 @@ export {
   type StoredVersion,
   summaryOf,
   type ValidationSummary,
-  Vault,
-  type VaultOptions,
   type VersionSummary,
-} from './vault.ts';
+} from './stored-version.ts';
+export { Vault, type VaultOptions } from './vault.ts';
 export { drawCounter, type VaultReader, type VaultTransaction, type VersionRow } from './vault-rows.ts';
 export { type VaultFault, type VaultReport, verifyVault } from './verify-vault.ts';

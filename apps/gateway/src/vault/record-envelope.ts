@@ -53,6 +53,9 @@ export interface VersionIdentity {
   /** Milliseconds. */
   readonly time: number;
   readonly deleted: boolean;
+  readonly actor: string;
+  readonly validation: string;
+  readonly validator: string;
 }
 
 export interface WrappedKey {
@@ -69,8 +72,8 @@ const ENVELOPE_DOMAIN = 'careledger/vault/envelope/1';
 const KEY_DOMAIN = 'careledger/vault/data-key/1';
 
 function identityBytes(domain: string, identity: VersionIdentity): Uint8Array {
-  const { type, id, version, time, deleted } = identity;
-  return encodeCbor([domain, type, id, version, time, deleted]);
+  const { type, id, version, time, deleted, actor, validation, validator } = identity;
+  return encodeCbor([domain, type, id, version, time, deleted, actor, validation, validator]);
 }
 
 /** The keys that may open a record: its subjects', or the organization's when it is nobody's. */

@@ -98,10 +98,13 @@ describe('OFF-08: an altered vault record is found and named', () => {
     ['its leaf', flip('leaf'), 'leaf hash'],
     ['its time', `update version set time = time + 1 ${target}`, 'data key'],
     ['its deletion mark', `update version set deleted = 1 ${target}`, 'data key'],
+    ['its author', `update version set actor = 'somebody/else' ${target}`, 'data key'],
+    ['its validation result', `update version set validation = 'flagged' ${target}`, 'data key'],
     ['its wrapped key', `update version_key set wrapped = zeroblob(60) where seq = 2`, 'data key'],
+    ['a proof that is none', `update version set leaf_proof = x'00' ${target}`, 'leaf proof'],
     [
       'its proof',
-      `update version set leaf_proof = (select leaf_proof from version where type = 'Patient') ${target}`,
+      `update version set leaf_proof = x'a36470617468815820${'00'.repeat(32)}6473697a650265696e64657800' ${target}`,
       'leaf proof',
     ],
     [

@@ -1,86 +1,31 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { tombstoneLeafCodec, tombstoneLeafHash } from '@careledger/capabilities';
-import { commitmentOf, leafBytes, recordLeafHash, retireKeyOf } from '@careledger/ledger';
 import type { OrganizationId } from '@careledger/primitives';
 import type { Keystore } from '../keystore/index.ts';
 import { VaultError } from './errors.ts';
 import { migrate, SQLITE_COLUMNS, vaultMigrations } from './migrations.ts';
 import { openSqlite } from './node-sqlite.ts';
+import { keyNamesOf, type WrappedKey } from './record-envelope.ts';
+import type { VaultTables } from './schema.ts';
 import {
-  type EnvelopeContent,
-  isCommitted,
-  keyNamesOf,
-  openRecord,
-  type RecordFault,
-  sealRecord,
-  type WrappedKey,
-} from './record-envelope.ts';
-import type { Flag, VaultTables } from './schema.ts';
+  type InspectedRow,
+  inspectRow,
+  type NewVersion,
+  openedFields,
+  prepareVersion,
+  type RecordKey,
+  type StoredVersion,
+  summaryOf,
+} from './stored-version.ts';
 import {
   claimVault,
   drawCounter,
-  hashOfLeaf,
   insertVersions,
   keysOf,
   type VaultReader,
   type VaultTransaction,
   type VersionRow,
-  type VersionToInsert,
 } from './vault-rows.ts';
-
-const SECRET_BYTES = 32;
-
-export interface RecordKey {
-  readonly type: string;
-  readonly id: string;
-}
-
-export interface ValidationSummary {
-  readonly result: 'valid' | 'flagged';
-  /** Name and version of the validator. */
-  readonly validator: string;
-  /** OperationOutcome issues as JSON. Kept inside the envelope. */
-  readonly issues?: string;
-}
-
-/** A version to append. */
-export interface NewVersion extends RecordKey {
-  readonly version: number;
-  /** `meta.lastUpdated` in milliseconds. */
-  readonly time: number;
-  /** Canonical text, id and meta set; `undefined` for a deletion. */
-  readonly text: string | undefined;
-  /** Patient ids of this gateway. */
-  readonly subjects: readonly string[];
-  readonly actor: string;
-  readonly validation: ValidationSummary;
-  /** The version that this one replaces, as {@link Vault.current} gave it in the same transaction. */
-  readonly replaces?: StoredVersion;
-}
-
-export interface VersionSummary extends RecordKey {
-  readonly seq: number;
-  readonly version: number;
-  readonly time: number;
-  readonly deleted: boolean;
-  readonly actor: string;
-  readonly validation: 'valid' | 'flagged';
-  readonly validator: string;
-  readonly leaf: Uint8Array;
-  readonly leafHash: Uint8Array;
-}
-
-/** A version whose envelope was opened and found to be what its leaf commits to. */
-export interface StoredVersion extends VersionSummary {
-  /** Canonical text: exactly the bytes that were committed. Empty for a deletion. */
-  readonly text: string;
-  readonly salt: Uint8Array;
-  readonly retireSecret: Uint8Array;
-  readonly subjects: readonly string[];
-  readonly issues?: string;
-}
 
 export interface VaultOptions {
   /** Folder of the vault. Made when missing. */
@@ -88,30 +33,6 @@ export interface VaultOptions {
   readonly organization: OrganizationId;
   readonly keystore: Keystore;
   readonly now?: () => number;
-}
-
-function flag(value: boolean): Flag {
-  return value ? 1 : 0;
-}
-
-export function summaryOf(row: VersionRow): VersionSummary {
-  return {
-    seq: row.seq,
-    type: row.type,
-    id: row.id,
-    version: row.version,
-    time: row.time,
-    deleted: row.deleted === 1,
-    actor: row.actor,
-    validation: row.validation,
-    validator: row.validator,
-    leaf: row.leaf,
-    leafHash: row.leaf_hash,
-  };
-}
-
-interface PreparedVersion extends VersionToInsert {
-  readonly content: EnvelopeContent;
 }
 
 /**
@@ -176,7 +97,7 @@ export class Vault {
     let seq = (await drawCounter(tx, 'seq', versions.length)) - versions.length;
     const prepared = versions.map((version) => {
       seq += 1;
-      return this.#prepare(version, seq);
+      return prepareVersion(this.#keystore, this.organization, version, seq);
     });
     for (const { replaces } of versions) {
       if (!replaces) continue;
@@ -187,54 +108,6 @@ export class Vault {
       ...summaryOf(row),
       ...openedFields(content, versions[index]?.text ?? ''),
     }));
-  }
-
-  #prepare(version: NewVersion, seq: number): PreparedVersion {
-    const { type, id, time, replaces } = version;
-    const deleted = version.text === undefined;
-    const identity = { type, id, version: version.version, time, deleted };
-    const content: EnvelopeContent = {
-      text: Buffer.from(version.text ?? '', 'utf8'),
-      salt: randomBytes(SECRET_BYTES),
-      retireSecret: randomBytes(SECRET_BYTES),
-      subjects: version.subjects,
-      ...(version.validation.issues === undefined ? {} : { issues: version.validation.issues }),
-    };
-    const { envelope, keys } = sealRecord(this.#keystore, identity, content);
-    const { leaf, hash } = this.#leafOf(content, deleted, replaces);
-    const row: VersionRow = {
-      ...{ seq, type, id, version: version.version, time },
-      deleted: flag(deleted),
-      current: 1,
-      actor: version.actor,
-      validation: version.validation.result,
-      validator: version.validation.validator,
-      leaf,
-      leaf_hash: hash,
-      envelope,
-      batch: null,
-      leaf_proof: null,
-    };
-    return { row, keys, content, retires: replaces && !replaces.deleted ? replaces.retireSecret : null };
-  }
-
-  #leafOf(
-    content: EnvelopeContent,
-    deleted: boolean,
-    replaces: StoredVersion | undefined,
-  ): { readonly leaf: Uint8Array; readonly hash: Uint8Array } {
-    if (deleted) {
-      if (!replaces) throw new VaultError('vault/no-current', 'a deletion replaces a version');
-      const tombstone = { deletes: replaces.leafHash, salt: content.salt };
-      return { leaf: tombstoneLeafCodec.encode(tombstone), hash: tombstoneLeafHash(tombstone) };
-    }
-    const { organization } = this;
-    const leaf = {
-      commitment: commitmentOf({ salt: content.salt, bytes: content.text }),
-      retireKey: retireKeyOf({ organization, retireSecret: content.retireSecret }),
-      ...(replaces ? { supersedes: replaces.leafHash } : {}),
-    };
-    return { leaf: leafBytes(leaf), hash: recordLeafHash(leaf) };
   }
 
   /** The newest version, a deletion included, or `undefined` when there never was one. Throws as {@link Vault.open} does. */
@@ -355,29 +228,8 @@ export class Vault {
   }
 
   /** Opens one row and says what is wrong with it, if anything is. */
-  inspect(
-    row: VersionRow,
-    keys: readonly WrappedKey[],
-  ):
-    | { readonly ok: true; readonly version: StoredVersion }
-    | { readonly ok: false; readonly fault: RecordFault } {
-    const summary = summaryOf(row);
-    const opened = openRecord(this.#keystore, summary, { envelope: row.envelope, keys });
-    if (!opened.ok) return opened;
-    const fault = this.#leafFault(row, opened.content);
-    if (fault) return { ok: false, fault };
-    const text = Buffer.from(opened.content.text).toString('utf8');
-    return { ok: true, version: { ...summary, ...openedFields(opened.content, text) } };
-  }
-
-  #leafFault(row: VersionRow, content: EnvelopeContent): RecordFault | undefined {
-    const hash = hashOfLeaf(row);
-    if (!hash || !Buffer.from(hash).equals(row.leaf_hash)) return 'leaf hash';
-    if (row.deleted === 1) {
-      const { salt } = tombstoneLeafCodec.decode(row.leaf);
-      return Buffer.from(salt).equals(content.salt) ? undefined : 'commitment';
-    }
-    return isCommitted(content, row.leaf) ? undefined : 'commitment';
+  inspect(row: VersionRow, keys: readonly WrappedKey[]): InspectedRow {
+    return inspectRow(this.#keystore, row, keys);
   }
 
   async close(): Promise<void> {
@@ -385,9 +237,4 @@ export class Vault {
     await this.reader.destroy();
     await this.#writer.destroy();
   }
-}
-
-function openedFields(content: EnvelopeContent, text: string) {
-  const { salt, retireSecret, subjects, issues } = content;
-  return { text, salt, retireSecret, subjects, ...(issues === undefined ? {} : { issues }) };
 }

@@ -37,13 +37,25 @@ interface Walk {
   erased: number;
 }
 
+/** The value of work that a row's bytes may make fail. */
+function attempt<Value>(work: () => Value): Value | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Roots of the anchored batches, as their transactions say them. */
 async function anchoredRoots(vault: Vault): Promise<ReadonlyMap<number, Uint8Array>> {
   const batches = await vault.reader.selectFrom('batch').select(['batch', 'transaction_bytes']).execute();
   const roots = new Map<number, Uint8Array>();
   for (const { batch, transaction_bytes } of batches) {
     const transaction = decodeTransaction(transaction_bytes);
-    if (transaction.ok) roots.set(batch, anchorRecordsCodec.decode(transaction.value.payload.body).root);
+    const message = transaction.ok
+      ? attempt(() => anchorRecordsCodec.decode(transaction.value.payload.body))
+      : undefined;
+    if (message) roots.set(batch, message.root);
   }
   return roots;
 }
@@ -65,22 +77,22 @@ function checkChain(walk: Walk, row: VersionRow, supersedes: Uint8Array | undefi
 }
 
 function checkProof(walk: Walk, row: VersionRow): void {
-  if (row.batch === null || row.leaf_proof === null) return;
-  const root = walk.roots.get(row.batch);
-  const included =
-    root !== undefined &&
-    verifyInclusion({ leafHash: row.leaf_hash, proof: inclusionProofCodec.decode(row.leaf_proof), root }).ok;
-  if (!included) walk.faults.push({ record: nameOf(row), fault: 'leaf proof' });
+  const { batch, leaf_proof: encoded, leaf_hash: leafHash } = row;
+  if (batch === null || encoded === null) return;
+  const root = walk.roots.get(batch);
+  const proof = attempt(() => inclusionProofCodec.decode(encoded));
+  const isIncluded =
+    root !== undefined && proof !== undefined && verifyInclusion({ leafHash, proof, root }).ok;
+  if (!isIncluded) walk.faults.push({ record: nameOf(row), fault: 'leaf proof' });
 }
 
 /** The leaf hash that this version's leaf names as the one before it. */
 function supersededBy(row: VersionRow): Uint8Array | undefined {
-  try {
-    if (row.deleted === 1) return tombstoneLeafCodec.decode(row.leaf).deletes;
-    return recordLeafCodec.decode(row.leaf).supersedes;
-  } catch {
-    return undefined;
-  }
+  return attempt(() =>
+    row.deleted === 1
+      ? tombstoneLeafCodec.decode(row.leaf).deletes
+      : recordLeafCodec.decode(row.leaf).supersedes,
+  );
 }
 
 async function checkRows(walk: Walk, rows: readonly VersionRow[]): Promise<void> {

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { tombstoneLeafCodec, tombstoneLeafHash } from '@careledger/capabilities';
+import { commitmentOf, leafBytes, recordLeafHash, retireKeyOf } from '@careledger/ledger';
+import type { OrganizationId } from '@careledger/primitives';
+import type { Keystore } from '../keystore/index.ts';
+import { VaultError } from './errors.ts';
+import {
+  type EnvelopeContent,
+  isCommitted,
+  openRecord,
+  type RecordFault,
+  sealRecord,
+  type WrappedKey,
+} from './record-envelope.ts';
+import { hashOfLeaf, type VersionRow, type VersionToInsert } from './vault-rows.ts';
+
+const SECRET_BYTES = 32;
+
+export interface RecordKey {
+  readonly type: string;
+  readonly id: string;
+}
+
+export interface ValidationSummary {
+  readonly result: 'valid' | 'flagged';
+  /** Name and version of the validator. */
+  readonly validator: string;
+  /** OperationOutcome issues as JSON. Kept inside the envelope. */
+  readonly issues?: string;
+}
+
+/** A version to append. */
+export interface NewVersion extends RecordKey {
+  readonly version: number;
+  /** `meta.lastUpdated` in milliseconds. */
+  readonly time: number;
+  /** Canonical text, id and meta set; `undefined` for a deletion. */
+  readonly text: string | undefined;
+  /** Patient ids of this gateway. */
+  readonly subjects: readonly string[];
+  readonly actor: string;
+  readonly validation: ValidationSummary;
+  /** The version that this one replaces, as {@link Vault.current} gave it in the same transaction. */
+  readonly replaces?: StoredVersion;
+}
+
+export interface VersionSummary extends RecordKey {
+  readonly seq: number;
+  readonly version: number;
+  readonly time: number;
+  readonly deleted: boolean;
+  readonly actor: string;
+  readonly validation: 'valid' | 'flagged';
+  readonly validator: string;
+  readonly leaf: Uint8Array;
+  readonly leafHash: Uint8Array;
+}
+
+/** A version whose envelope was opened and found to be what its leaf commits to. */
+export interface StoredVersion extends VersionSummary {
+  /** Canonical text: exactly the bytes that were committed. Empty for a deletion. */
+  readonly text: string;
+  readonly salt: Uint8Array;
+  readonly retireSecret: Uint8Array;
+  readonly subjects: readonly string[];
+  readonly issues?: string;
+}
+
+/** A row as it is read, before its envelope is opened. */
+export function summaryOf(row: VersionRow): VersionSummary {
+  return {
+    seq: row.seq,
+    type: row.type,
+    id: row.id,
+    version: row.version,
+    time: row.time,
+    deleted: row.deleted === 1,
+    actor: row.actor,
+    validation: row.validation,
+    validator: row.validator,
+    leaf: row.leaf,
+    leafHash: row.leaf_hash,
+  };
+}
+
+export function openedFields(content: EnvelopeContent, text: string) {
+  const { salt, retireSecret, subjects, issues } = content;
+  return { text, salt, retireSecret, subjects, ...(issues === undefined ? {} : { issues }) };
+}
+
+interface MadeLeaf {
+  readonly leaf: Uint8Array;
+  readonly hash: Uint8Array;
+}
+
+function leafOf(
+  organization: OrganizationId,
+  content: EnvelopeContent,
+  replaces: StoredVersion | undefined,
+): MadeLeaf {
+  const leaf = {
+    commitment: commitmentOf({ salt: content.salt, bytes: content.text }),
+    retireKey: retireKeyOf({ organization, retireSecret: content.retireSecret }),
+    ...(replaces ? { supersedes: replaces.leafHash } : {}),
+  };
+  return { leaf: leafBytes(leaf), hash: recordLeafHash(leaf) };
+}
+
+function tombstoneOf(content: EnvelopeContent, replaces: StoredVersion | undefined): MadeLeaf {
+  if (!replaces) throw new VaultError('vault/no-current', 'a deletion replaces a version');
+  const tombstone = { deletes: replaces.leafHash, salt: content.salt };
+  return { leaf: tombstoneLeafCodec.encode(tombstone), hash: tombstoneLeafHash(tombstone) };
+}
+
+export interface PreparedVersion extends VersionToInsert {
+  readonly content: EnvelopeContent;
+}
+
+/** Encrypts a version and makes its leaf. The keys of its subjects must exist. */
+export function prepareVersion(
+  keystore: Keystore,
+  organization: OrganizationId,
+  next: NewVersion,
+  seq: number,
+): PreparedVersion {
+  const { type, id, version, time, replaces, actor, subjects } = next;
+  const { result: validation, validator, issues } = next.validation;
+  const deleted = next.text === undefined;
+  const content: EnvelopeContent = {
+    text: Buffer.from(next.text ?? '', 'utf8'),
+    salt: randomBytes(SECRET_BYTES),
+    retireSecret: randomBytes(SECRET_BYTES),
+    subjects,
+    ...(issues === undefined ? {} : { issues }),
+  };
+  const identity = { type, id, version, time, deleted, actor, validation, validator };
+  const { envelope, keys } = sealRecord(keystore, identity, content);
+  const { leaf, hash } = deleted ? tombstoneOf(content, replaces) : leafOf(organization, content, replaces);
+  const row: VersionRow = {
+    ...{ seq, type, id, version, time, actor, validation, validator, leaf, envelope },
+    deleted: deleted ? 1 : 0,
+    current: 1,
+    leaf_hash: hash,
+    batch: null,
+    leaf_proof: null,
+  };
+  return { row, keys, content, retires: replaces && !replaces.deleted ? replaces.retireSecret : null };
+}
+
+export type InspectedRow =
+  | { readonly ok: true; readonly version: StoredVersion }
+  | { readonly ok: false; readonly fault: RecordFault };
+
+function leafFault(row: VersionRow, content: EnvelopeContent): RecordFault | undefined {
+  const hash = hashOfLeaf(row);
+  if (!hash || !Buffer.from(hash).equals(row.leaf_hash)) return 'leaf hash';
+  if (row.deleted === 1) {
+    const { salt } = tombstoneLeafCodec.decode(row.leaf);
+    return Buffer.from(salt).equals(content.salt) ? undefined : 'commitment';
+  }
+  return isCommitted(content, row.leaf) ? undefined : 'commitment';
+}
+
+/** Opens a row's envelope and compares it with its leaf. */
+export function inspectRow(keystore: Keystore, row: VersionRow, keys: readonly WrappedKey[]): InspectedRow {
+  const summary = summaryOf(row);
+  const opened = openRecord(keystore, summary, { envelope: row.envelope, keys });
+  if (!opened.ok) return opened;
+  const fault = leafFault(row, opened.content);
+  if (fault) return { ok: false, fault };
+  const text = Buffer.from(opened.content.text).toString('utf8');
+  return { ok: true, version: { ...summary, ...openedFields(opened.content, text) } };
+}
