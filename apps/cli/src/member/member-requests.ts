@@ -3,6 +3,7 @@ import type { LedgerNode } from '@careledger/node';
 import { toHex } from '@careledger/primitives';
 import { CliError } from '../errors.ts';
 import type { MemberRequest } from './messages.ts';
+import { tamperVaultCopy } from './tamper-vault-copy.ts';
 
 interface Member {
   readonly node: LedgerNode;
@@ -41,6 +42,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     };
   },
   outbox: async ({ gateway }) => gateway.metrics(),
+  'tamper-vault-copy': async ({ gateway }) => tamperVaultCopy(gateway),
   'verify-store': async ({ node }) => node.verifyStore(),
   'verify-vault': async ({ gateway }) => gateway.verifyVault(),
   import: async ({ gateway }, parameters, onProgress) =>

@@ -10,6 +10,7 @@ import {
 } from '@careledger/gateway';
 import type { JWK } from 'jose';
 import { type Agent, request } from 'undici';
+import { homePaths } from '../consortium/member-config.ts';
 import type { ConsortiumFile, ConsortiumOrganization } from '../consortium-file.ts';
 import { CliError } from '../errors.ts';
 
@@ -67,6 +68,36 @@ export function organizationOf(consortium: ConsortiumFile, name: string): Consor
   );
 }
 
+/**
+ * Opens a session of one member's gateway at another's: its client key, its certificate, and UDAP's `hl7-b2b` claims, as
+ * the gateway itself would. For looking at what another member is told.
+ */
+export function openMemberSession(options: {
+  readonly folder: string;
+  readonly consortium: ConsortiumFile;
+  readonly from: string;
+  readonly to: string;
+  readonly purpose: string;
+}): GatewaySession {
+  const { folder, consortium, from, to, purpose } = options;
+  const paths = homePaths(join(folder, organizationOf(consortium, from).home));
+  const agent = mutualTlsAgent({
+    certificateAuthority: readFileSync(paths.certificateAuthority, 'utf8'),
+    certificate: readFileSync(paths.gatewayCertificate, 'utf8'),
+    privateKey: readFileSync(paths.gatewayPrivateKey, 'utf8'),
+  });
+  const privateKey = JSON.parse(readFileSync(paths.clientKey, 'utf8')) as JWK;
+  const { origin } = new URL(organizationOf(consortium, to).fhir);
+  return session(origin, agent, {
+    clientId: from,
+    privateKey,
+    scope: 'system/*.rs',
+    extensions: {
+      b2b: { version: '1', organization_id: from, purpose_of_use: [purpose], subject_id: 'front-desk' },
+    },
+  });
+}
+
 /** Opens a session as the local operator: development-grade, it may speak for any user or patient of this machine. */
 export function openSession(options: SessionOptions): GatewaySession {
   const { folder, consortium } = options;
@@ -78,26 +109,30 @@ export function openSession(options: SessionOptions): GatewaySession {
     ...(options.patient === undefined ? {} : { patient: options.patient }),
     ...(options.user === undefined ? {} : { user: options.user }),
   };
+  return session(origin, agent, { clientId: LOCAL_OPERATOR, privateKey, scope: options.scope, extensions });
+}
+
+interface SessionClient {
+  readonly clientId: string;
+  readonly privateKey: JWK;
+  readonly scope: string;
+  readonly extensions: AssertionExtensions;
+}
+
+function session(origin: string, agent: Agent, client: SessionClient): GatewaySession {
   let token: Awaited<ReturnType<typeof requestToken>> | undefined;
   const bearer = async (): Promise<string> => {
     if (!token || token.expiresAt - Date.now() < RENEW_BEFORE_MILLISECONDS) {
-      const tokenEndpoint = tokenEndpointOf(origin);
-      const { scope } = options;
-      token = await requestToken({
-        clientId: LOCAL_OPERATOR,
-        privateKey,
-        tokenEndpoint,
-        scope,
-        agent,
-        extensions,
-      });
+      token = await requestToken({ ...client, tokenEndpoint: tokenEndpointOf(origin), agent });
     }
     return token.accessToken;
   };
   const base = fhirBaseOf(origin);
   return {
     base,
-    send: async (path, sent = {}) => sendRequest(agent, `${base}/${path}`, await bearer(), sent),
+    // A path with a first slash is the gateway's own, not one below its FHIR base.
+    send: async (path, sent = {}) =>
+      sendRequest(agent, path.startsWith('/') ? `${origin}${path}` : `${base}/${path}`, await bearer(), sent),
   };
 }
 
