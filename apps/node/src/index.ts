@@ -5,7 +5,6 @@ export {
   issueCertificate,
   type KeyAndCertificate,
 } from './certificates.ts';
-export { type VerifyCopyOptions, verifyCopy } from './chain/verify-copy.ts';
 export { verifyBlockFiles } from './chain/verify-files.ts';
 export { createNode } from './create-node.ts';
 export { NodeError } from './errors.ts';

@@ -179,3 +179,10 @@ function parseJson(text: string): JsonObject {
     return {};
   }
 }
+
+/** What an OperationOutcome says, for a step that cannot go on. It never holds a value of a resource. */
+export function problemOf(answer: Answer): string {
+  const [issue] = (answer.json.issue ?? []) as readonly JsonObject[];
+  const said = (issue?.details as JsonObject | undefined)?.text ?? issue?.diagnostics ?? '';
+  return `${answer.status} ${typeof said === 'string' ? said : ''}`.trim();
+}

@@ -1,6 +1,6 @@
 import { type ChainId, fromHex, organizationId } from '@careledger/primitives';
 import { CLINIC, HOSPITAL } from '../consortium/members.ts';
-import { type GatewaySession, type JsonObject, openMemberSession } from './gateway-session.ts';
+import { type GatewaySession, type JsonObject, openMemberSession, problemOf } from './gateway-session.ts';
 import { grantConsent } from './patient-app.ts';
 import { resourcesOf, textOf } from './records.ts';
 import type { Step, StepLog } from './step.ts';
@@ -95,7 +95,7 @@ async function askWithoutConsent(world: World, patient: JsonObject, log: StepLog
 async function locate(clinic: GatewaySession, patient: string): Promise<readonly string[]> {
   const body = '{"resourceType":"Parameters"}';
   const answer = await clinic.send(`Patient/${patient}/$locate`, { method: 'POST', body });
-  if (answer.status !== 200) throw new Error(`$locate was refused with ${answer.status}`);
+  if (answer.status !== 200) throw new Error(`$locate was refused with ${problemOf(answer)}`);
   const parameters = (answer.json.parameter ?? []) as readonly JsonObject[];
   return parameters.flatMap(({ part }) =>
     ((part ?? []) as readonly JsonObject[])

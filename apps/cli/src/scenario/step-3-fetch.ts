@@ -1,5 +1,5 @@
 import { HOSPITAL } from '../consortium/members.ts';
-import type { GatewaySession, JsonObject } from './gateway-session.ts';
+import { type GatewaySession, type JsonObject, problemOf } from './gateway-session.ts';
 import { resourcesOf, textOf } from './records.ts';
 import type { Step } from './step.ts';
 import { clinicSession } from './step-2-consent.ts';
@@ -24,7 +24,7 @@ export async function fetchRecords(clinic: GatewaySession, patient: string): Pro
     ],
   });
   const answer = await clinic.send(`Patient/${patient}/$fetch`, { method: 'POST', body });
-  if (answer.status !== 200) throw new Error(`$fetch was refused with ${answer.status}`);
+  if (answer.status !== 200) throw new Error(`$fetch was refused with ${problemOf(answer)}`);
   const [outcome] = (answer.json.parameter ?? []) as readonly JsonObject[];
   const parts = (outcome?.part ?? []) as readonly JsonObject[];
   const numberOf = (name: string): number =>

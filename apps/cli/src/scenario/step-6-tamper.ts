@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { verifyFile } from '@careledger/client';
-import { verifyCopy } from '@careledger/node';
+import { verifyBlockFiles } from '@careledger/node';
 import { readGenesis } from '../consortium/create-consortium.ts';
 import { homePaths } from '../consortium/member-config.ts';
 import { HOSPITAL } from '../consortium/members.ts';
@@ -37,7 +37,7 @@ async function tamperBlocks(world: World, folder: string, log: StepLog): Promise
   const genesis = readGenesis(world.folder, world.consortium);
   const { height } = await standingOf(world, HOSPITAL);
   cpSync(join(homePaths(home).node, 'segments'), copy, { recursive: true });
-  const whole = await verifyCopy({ folder: copy, genesis, height });
+  const whole = await verifyBlockFiles({ folder: copy, genesis });
   log.check(`the untouched copy of the blocks holds to height ${height}`, whole.ok && whole.height >= height);
   const name = readdirSync(copy).toSorted()[0];
   if (name === undefined) throw new Error('there is no block file');
@@ -45,7 +45,7 @@ async function tamperBlocks(world: World, folder: string, log: StepLog): Promise
   const bytes = readFileSync(file);
   flipByte(bytes, Math.floor(bytes.length / 2));
   writeFileSync(file, bytes);
-  const broken = await verifyCopy({ folder: copy, genesis, height });
+  const broken = await verifyBlockFiles({ folder: copy, genesis });
   const found = broken.ok ? 'nothing' : `height ${broken.height}, ${broken.field}`;
   log.check(`a flipped byte in a block file is found: ${found}`, !broken.ok);
 }
