@@ -29,7 +29,7 @@ export const DEFAULT_TIMING: VotingTiming = {
   batchIntervalMs: 20,
   heartbeatMs: 1_000,
   viewTimeoutMs: 1_500,
-  viewTimeoutMaxMs: 6_000,
+  viewTimeoutMaxMs: 4_000,
   resendMs: 500,
   resendMaxMs: 2_000,
   skewMs: 2_000,

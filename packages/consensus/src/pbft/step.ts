@@ -15,6 +15,7 @@ import {
   change,
   changeRound,
   headOf,
+  leaderOf,
   maySpeak,
   persistFirst,
   roundOf,
@@ -63,8 +64,18 @@ function onPending(work: Work, { count, bytes }: { readonly count: number; reado
 /** Works off what became possible: messages kept for this view, then a proposal; then puts the votes to disk first. */
 function settle(work: Work): void {
   for (let due = takeDue(work); due && !work.state.halted; due = takeDue(work)) route(work, due);
-  if (!work.state.halted) buildWhenDue(work);
+  if (!work.state.halted) {
+    leaveProvenLiar(work);
+    buildWhenDue(work);
+  }
   persistFirst(work);
+}
+
+/** A leader that signed two proposals for one view is not waited for, unless a quorum prepared one of them here. */
+function leaveProvenLiar(work: Work): void {
+  const { active, deciding, view, committedView, accused } = roundOf(work);
+  if (!active || deciding || committedView >= view || !accused.has(leaderOf(work, view))) return;
+  startViewChange(work, view + 1);
 }
 
 function passTime(work: Work, now: number): void {
