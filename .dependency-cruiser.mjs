@@ -90,7 +90,9 @@ export default {
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'types', 'default'],
-      extensions: ['.ts', '.mjs', '.js'],
+      extensions: ['.ts', '.mjs', '.js', '.d.ts'],
+      // A package of types alone has no main.
+      mainFields: ['main', 'types', 'typings'],
     },
   },
 };
