@@ -36,11 +36,18 @@ export interface RecordPage {
   readonly next?: string;
 }
 
+export interface RecordWrite {
+  readonly id: string;
+  readonly actor: string;
+  /** A copy of another organization's record: kept, and flagged, even where our own writes would be refused. */
+  readonly isCopy?: boolean;
+}
+
 /** Writes inside one transaction of the vault. */
 export interface RecordWriter {
-  create(resource: LosslessResource, options: { readonly id: string; readonly actor: string }): Promise<void>;
+  create(resource: LosslessResource, write: RecordWrite): Promise<void>;
   /** Replaces the newest version. */
-  update(resource: LosslessResource, options: { readonly id: string; readonly actor: string }): Promise<void>;
+  update(resource: LosslessResource, write: RecordWrite): Promise<void>;
 }
 
 /** What the exchange asks of the organization's own records: the vault and its search index. */

@@ -208,6 +208,7 @@ function outcomeParameter(outcome: FetchOutcome): object {
       { name: 'created', valueUnsignedInt: filed.created.length },
       { name: 'updated', valueUnsignedInt: filed.updated.length },
       { name: 'unchanged', valueUnsignedInt: filed.unchanged.length },
+      { name: 'keptVerbatim', valueUnsignedInt: filed.keptOnly },
       ...(refusal === undefined ? [] : [{ name: 'refusal', valueCode: refusal }]),
       ...failed,
       ...references,

@@ -158,7 +158,9 @@ describe('from one hospital to another', () => {
   });
 
   test('fetching again changes nothing', async () => {
-    const parts = partsOf((await fetchAll()).json, 'custodian');
+    const again = await fetchAll();
+
+    const parts = partsOf(again.json, 'custodian');
     expect(parts).toMatchObject({ received: 4, verified: 4, created: 0, updated: 0, unchanged: 3 });
   });
 

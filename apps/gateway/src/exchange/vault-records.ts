@@ -8,22 +8,27 @@ import {
 } from '@careledger/fhir';
 import { inclusionProofCodec, type RecordLeaf, recordLeafCodec } from '@careledger/ledger';
 import { decodeCbor, encodeCbor, fromBase64Url, toBase64Url } from '@careledger/primitives';
-import type { Patient } from '@medplum/fhirtypes';
+import type { Patient, Resource } from '@medplum/fhirtypes';
 import { matchPatients, parseSearch, type RecordStore, type RecordTransaction } from '../fhir/index.ts';
 import type { Page } from '../index-store/index.ts';
 import { subjectKey } from '../keystore/index.ts';
+import { validationOf } from '../validation/index.ts';
 import type { StoredVersion, VersionRow } from '../vault/index.ts';
 import { ExchangeError } from './errors.ts';
 import type {
   ExchangeRecords,
   RecordPage,
   RecordQuery,
+  RecordWrite,
   RecordWriter,
   ReleasableRecord,
 } from './exchange-records.ts';
 
 /** A row with the batch that anchors it. */
 type AnchoredRow = VersionRow & { readonly height: number | null; readonly position: number | null };
+
+/** Who else was permitted and who else asked is between the patient and this organization. */
+const NEVER_RELEASED = ['Consent', 'AuditEvent'];
 
 /** How sure a match must be before a stranger's description stands for one of our patients. */
 const MATCH_OPTIONS = { onlyCertain: true, countMax: 2 } as const;
@@ -111,7 +116,8 @@ export class VaultRecords implements ExchangeRecords {
       .select(['batch.height', 'batch.position'])
       .where('batch.state', '=', 'anchored')
       .where('version.current', '=', 1)
-      .where('version.deleted', '=', 0);
+      .where('version.deleted', '=', 0)
+      .where('version.type', 'not in', NEVER_RELEASED);
   }
 
   async #releasable(rows: readonly AnchoredRow[]): Promise<readonly ReleasableRecord[]> {
@@ -158,13 +164,17 @@ export class VaultRecords implements ExchangeRecords {
 }
 
 function writerOver(transaction: RecordTransaction): RecordWriter {
+  const imported = (resource: LosslessResource, { isCopy }: RecordWrite) =>
+    isCopy ? { imported: validationOf(toPlain(resource) as unknown as Resource) } : {};
   return {
-    create: async (resource, options) => {
-      await transaction.write(resource, options);
+    create: async (resource, write) => {
+      const { id, actor } = write;
+      await transaction.write(resource, { id, actor, ...imported(resource, write) });
     },
-    update: async (resource, { id, actor }) => {
+    update: async (resource, write) => {
+      const { id, actor } = write;
       const replaces = await transaction.current({ type: resource.resourceType, id });
-      await transaction.write(resource, { id, actor, replaces });
+      await transaction.write(resource, { id, actor, replaces, ...imported(resource, write) });
     },
   };
 }

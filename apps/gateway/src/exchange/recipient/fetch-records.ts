@@ -40,7 +40,7 @@ export interface FetchOutcome {
 
 /** Records that one fetch takes from one custodian at most. */
 export const FETCH_RECORDS_MAX = 10_000;
-const NOTHING_FILED: Filed = { created: [], updated: [], unchanged: [] };
+const NOTHING_FILED: Filed = { keptOnly: 0, created: [], updated: [], unchanged: [] };
 
 /** One page, verified and acknowledged. */
 interface TakenPage {

@@ -7,6 +7,7 @@ import {
   type LosslessResource,
   referencesOf,
   rewriteReferences,
+  subjectsOf,
   toLossless,
   valueAt,
   withField,
@@ -37,6 +38,8 @@ export interface FilingOrder {
 
 /** What became of the records: local references, new and already there. */
 export interface Filed {
+  /** Kept verbatim, and not made a record of ours: it is about somebody whom we cannot name. */
+  readonly keptOnly: number;
   readonly created: readonly string[];
   readonly updated: readonly string[];
   readonly unchanged: readonly string[];
@@ -48,10 +51,16 @@ interface Planned {
   readonly type: string;
   readonly id: string;
   readonly kind: 'created' | 'updated' | 'unchanged';
+  /** A record about patients whom we cannot name is kept verbatim alone. */
+  readonly isNameable: boolean;
 }
 
 /** A Patient resource is compared, never filed as another chart; it is kept verbatim. */
 const NOT_FILED = 'Patient';
+
+function isFiled({ type, isNameable }: Planned): boolean {
+  return type !== NOT_FILED && isNameable;
+}
 
 function versionOf(resource: LosslessResource): string {
   const version = valueAt(resource, ['meta', 'versionId']);
@@ -71,7 +80,10 @@ async function plan(
     const isSame = known && Buffer.from(known.commitment).equals(record.evidence.leaf.commitment);
     const id = type === NOT_FILED ? order.patientId : (known?.id ?? randomUUID());
     const kind = isSame ? 'unchanged' : known ? 'updated' : 'created';
-    planned.push({ record, source, type, id, kind });
+    const { patients, unresolved } = subjectsOf(record.resource);
+    const own = `Patient/${order.sourcePatientId}`;
+    const isNameable = unresolved.length === 0 && patients.every((patient) => patient === own);
+    planned.push({ record, source, type, id, kind, isNameable });
   }
   return planned;
 }
@@ -161,19 +173,18 @@ export async function fileCopies(
   const actor = `${context.organization}/exchange/${order.requestingUser}`.slice(0, 160);
   await context.records.write(async (writer) => {
     for (const one of changed) {
-      if (one.type === NOT_FILED) continue;
+      if (!isFiled(one)) continue;
       const resource = localRecord(one.record.resource, mapping);
       const write = one.kind === 'created' ? writer.create : writer.update;
-      await write(resource, { id: one.id, actor });
+      await write(resource, { id: one.id, actor, isCopy: true });
       await writer.create(provenanceOf(context, order, one), { id: randomUUID(), actor });
     }
   });
   await context.recipient.addCopies(changed.map((one) => copyOf(context, order, one)));
   const named = (kind: Planned['kind']): readonly string[] =>
-    planned
-      .filter((one) => one.kind === kind && one.type !== NOT_FILED)
-      .map(({ type, id }) => `${type}/${id}`);
-  return { created: named('created'), updated: named('updated'), unchanged: named('unchanged') };
+    planned.filter((one) => one.kind === kind && isFiled(one)).map(({ type, id }) => `${type}/${id}`);
+  const keptOnly = planned.filter(({ isNameable }) => !isNameable).length;
+  return { keptOnly, created: named('created'), updated: named('updated'), unchanged: named('unchanged') };
 }
 
 function copyOf(
