@@ -11,6 +11,7 @@ import type { JWK } from 'jose';
 import { homePaths, readMemberConfig } from '../consortium/member-config.ts';
 import { createGatewayLog } from './gateway-log.ts';
 import { handleRequest } from './member-requests.ts';
+import { onlyMembersInForce } from './members-in-force.ts';
 import { faultOf, type MemberMessage, type MemberRequest } from './messages.ts';
 
 interface Member {
@@ -65,7 +66,8 @@ async function openMember(
     tls: gatewayTls,
     port: config.ports.fhir,
     authorizationKey: JSON.parse(readFileSync(paths.authorizationKey, 'utf8')) as JWK,
-    clients: await readClientRegistry(resolve(home, config.clientsFile)),
+    clients: onlyMembersInForce(await readClientRegistry(resolve(home, config.clientsFile)), node),
+    trustPath: () => node.trustPath(),
     log,
     parts: [
       (context) =>
