@@ -174,8 +174,7 @@ describe('from one hospital to another', () => {
     expect(revoked.status).toBe(200);
     expect(revoked.json.issue[0].details.coding[0].code).toBe('revocation/acknowledged');
     const refused = await fetchAll();
-    // The locator entry is withdrawn: the clinic no longer knows where to ask.
-    expect(refused.status).toBe(404);
+    expect(partsOf(refused.json, 'custodian')).toMatchObject({ received: 0, refusal: 'exchange/nothing' });
     const consent = await world.hospital.ask({ path: `Consent/${consentResource}`, scope: 'system/*.rs' });
     expect(consent.json.status).toBe('inactive');
   });

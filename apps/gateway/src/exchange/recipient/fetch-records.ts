@@ -51,7 +51,8 @@ interface TakenPage {
 /** Locations of a patient whose consent the ledger calls active now. */
 export async function locate(context: ExchangeContext, patientId: string): Promise<readonly Located[]> {
   const located = await context.recipient.locationsOf(patientId);
-  return located.filter(({ consentId }) => {
+  return located.filter(({ consentId, isWithdrawn }) => {
+    if (isWithdrawn) return false;
     const record = readConsent(context.ledger, consentId);
     return record !== undefined && isConsentActive(record, context.now());
   });

@@ -49,7 +49,9 @@ export class LocatorScan {
         await this.#take(decoded.value, publishEntriesCodec.decode(body), block.header.time);
       } else if (type === 'locator/withdraw') {
         const { entryIds } = withdrawEntriesCodec.decode(body);
-        for (const entryId of entryIds) await this.#context.recipient.removeLocation(entryId);
+        for (const entryId of entryIds) {
+          await this.#context.recipient.withdrawLocation(entryId, block.header.time);
+        }
       }
     }
   }

@@ -130,7 +130,7 @@ export class CustodianStore {
       .selectAll()
       .where('consent', '=', consentId)
       .executeTakeFirst();
-    return row && this.#openConsent(row);
+    return row && this.#openConsents([row])[0];
   }
 
   async consentByResource(resource: string): Promise<StoredConsent | undefined> {
@@ -139,7 +139,7 @@ export class CustodianStore {
       .selectAll()
       .where('resource', '=', resource)
       .executeTakeFirst();
-    return row && this.#openConsent(row);
+    return row && this.#openConsents([row])[0];
   }
 
   /** Consents of one patient to one recipient that the custodian has not revoked. */
@@ -151,7 +151,7 @@ export class CustodianStore {
       .where('recipient', '=', recipient)
       .where('state', '=', 'granted')
       .execute();
-    return rows.map((row) => this.#openConsent(row));
+    return this.#openConsents(rows);
   }
 
   /** Consents that a crash or a lost quorum left half-way: not final yet, or revoked here. */
@@ -166,7 +166,7 @@ export class CustodianStore {
         ]),
       )
       .execute();
-    return rows.map((row) => this.#openConsent(row));
+    return this.#openConsents(rows);
   }
 
   /** whose handle this is. */
@@ -181,7 +181,7 @@ export class CustodianStore {
       .selectAll()
       .where('handle_hash', '=', sha256(handle))
       .executeTakeFirst();
-    if (!row) return undefined;
+    if (!row || this.#database.isErased(row.patient)) return undefined;
     const consentId = row.consent === null ? undefined : (new Uint8Array(row.consent) as ConsentId);
     return { patient: row.patient, recipient: row.recipient, consentId };
   }
@@ -194,6 +194,12 @@ export class CustodianStore {
         .values({ handle_hash: sha256(handle), patient, recipient, consent: null })
         .execute(),
     );
+  }
+
+  #openConsents(rows: readonly Selectable<ExchangeTables['consent']>[]): readonly StoredConsent[] {
+    return rows
+      .filter(({ patient }) => !this.#database.isErased(patient))
+      .map((row) => this.#openConsent(row));
   }
 
   #openConsent(row: Selectable<ExchangeTables['consent']>): StoredConsent {

@@ -12,7 +12,7 @@ const DOMAIN = 'careledger/exchange/1';
 export interface ExchangeDatabaseOptions {
   /** The vault's folder: who is meant by a random value is patient data. */
   readonly folder: string;
-  readonly keystore: Pick<Keystore, 'wrap' | 'unwrap' | 'ensure'>;
+  readonly keystore: Pick<Keystore, 'wrap' | 'unwrap' | 'ensure' | 'has'>;
 }
 
 /** Something sealed under a patient's key, and what it belongs to. */
@@ -52,6 +52,11 @@ export class ExchangeDatabase {
     const done = this.#turn.catch(() => undefined).then(() => this.db.transaction().execute(work));
     this.#turn = done;
     return done;
+  }
+
+  /** Has this patient's key been destroyed? Then whatever was sealed for them is nobody's any more. */
+  isErased(patient: string): boolean {
+    return !this.#keystore.has(subjectKey(patient));
   }
 
   async seal<Value>(place: SealedPlace, codec: Codec<Value>, value: Value): Promise<Uint8Array> {

@@ -36,6 +36,7 @@ export interface Located extends Introduced {
   readonly entryId: Uint8Array;
   /** Block time in milliseconds. */
   readonly foundAt: number;
+  readonly isWithdrawn: boolean;
 }
 
 export interface NewCopy {
@@ -84,7 +85,7 @@ export class RecipientStore {
       .selectAll()
       .where('tag_hash', '=', sha256(locatorTag))
       .executeTakeFirst();
-    return row && this.#openIntroduced(row);
+    return row && !this.#database.isErased(row.patient) ? this.#openIntroduced(row) : undefined;
   }
 
   async addLocation(location: {
@@ -97,14 +98,17 @@ export class RecipientStore {
     await this.#database.inTurn((db) =>
       db
         .insertInto('location')
-        .values({ consent: consentId, tag_hash: tagHash, entry: entryId, found: foundAt })
+        .values({ consent: consentId, tag_hash: tagHash, entry: entryId, found: foundAt, withdrawn: 0 })
         .onConflict((conflict) => conflict.doNothing())
         .execute(),
     );
   }
 
-  async removeLocation(entryId: Uint8Array): Promise<void> {
-    await this.#database.inTurn((db) => db.deleteFrom('location').where('entry', '=', entryId).execute());
+  /** The custodian took its entry back. We still know where we were: asking there again is refused and on record there. */
+  async withdrawLocation(entryId: Uint8Array, withdrawnAt: number): Promise<void> {
+    await this.#database.inTurn((db) =>
+      db.updateTable('location').set({ withdrawn: withdrawnAt }).where('entry', '=', entryId).execute(),
+    );
   }
 
   /** Where this patient's records are known to be. */
@@ -116,11 +120,13 @@ export class RecipientStore {
       .where('introduced.patient', '=', patient)
       .orderBy('location.found')
       .execute();
+    if (this.#database.isErased(patient)) return [];
     return rows.map((row) => ({
       ...this.#openIntroduced(row),
       consentId: new Uint8Array(row.consent) as ConsentId,
       entryId: new Uint8Array(row.entry),
       foundAt: row.found,
+      isWithdrawn: row.withdrawn !== 0,
     }));
   }
 

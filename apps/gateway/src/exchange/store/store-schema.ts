@@ -35,7 +35,14 @@ export interface ExchangeTables {
     sealed: Uint8Array;
   };
   /** At the recipient: what its locator entries say. */
-  location: { consent: Uint8Array; tag_hash: Uint8Array; entry: Uint8Array; found: number };
+  /** `withdrawn` is when the custodian took its entry back, in milliseconds; 0 while it stands. */
+  location: {
+    consent: Uint8Array;
+    tag_hash: Uint8Array;
+    entry: Uint8Array;
+    found: number;
+    withdrawn: number;
+  };
   /** At the recipient: verbatim copies with their evidence. */
   copy: {
     commitment: Uint8Array;
@@ -101,6 +108,7 @@ async function createRecipientTables(db: Schema, { bytes, integer }: ColumnTypes
     .addColumn('tag_hash', bytes, (column) => column.notNull())
     .addColumn('entry', bytes, (column) => column.notNull())
     .addColumn('found', integer, (column) => column.notNull())
+    .addColumn('withdrawn', integer, (column) => column.notNull())
     .execute();
   await db.schema
     .createTable('copy')
