@@ -11,13 +11,11 @@ import type { Exchange } from './exchange.ts';
 import type { RecordQuery } from './exchange-records.ts';
 import { OperationParameters } from './parameters.ts';
 import type { FetchOutcome } from './recipient/fetch-records.ts';
-import { reportBundle } from './reports/audit-event.ts';
-import type { ReportRequest } from './reports/make-report.ts';
+import { reportRoutes } from './reports/report-routes.ts';
 import { socketSender } from './send-body.ts';
 import { parseObject } from './vault-records.ts';
 
 const FHIR = 'application/fhir+json; charset=utf-8';
-const REPORT = 'application/vnd.careledger.disclosure-report+cbor';
 const BASE = '/fhir/R4';
 const HANDLE_TEXT_MAX = 64;
 
@@ -45,15 +43,6 @@ function requireMember(caller: Caller) {
   requireAllowed(caller, 'Patient', 'search-type');
   const { organization, requestingUser } = caller;
   return { recipient: organization, purpose, ...(requestingUser === undefined ? {} : { requestingUser }) };
-}
-
-/** The patient, or the privacy officer: everybody else learns nothing, not even whether the patient exists. */
-function requireHistoryReader(request: FastifyRequest<ById>): Caller {
-  const caller = callerOf(request);
-  const isOwn = caller.kind === 'patient' && caller.patientId === request.params.id;
-  if (!isOwn && caller.kind !== 'user') throw nothingToShow();
-  requireAllowed(caller, isOwn ? 'Patient' : 'AuditEvent', 'read');
-  return caller;
 }
 
 function memberNamed(name: string): OrganizationId {
@@ -265,45 +254,6 @@ function recipientRoutes(app: FastifyInstance, exchange: Exchange): void {
     });
     return sendParameters(reply, outcomes.map(outcomeParameter));
   });
-}
-
-interface ReportQuery extends ById {
-  readonly Querystring: { readonly _format?: string; readonly start?: string; readonly end?: string };
-}
-
-function periodOf(
-  query: ReportQuery['Querystring'],
-  now: number,
-): { readonly from: number; readonly until: number } {
-  const from = query.start === undefined ? 0 : Date.parse(query.start);
-  const until = query.end === undefined ? now + 1 : Date.parse(query.end);
-  if (Number.isNaN(from) || Number.isNaN(until)) {
-    throw new ExchangeError('exchange/invalid', 'start and end are times of FHIR.');
-  }
-  return { from, until };
-}
-
-function reportRoutes(app: FastifyInstance, exchange: Exchange): void {
-  const products = [
-    ['$access-history', 'access-history'],
-    ['$accounting-of-disclosures', 'accounting'],
-  ] as const;
-  for (const [operation, product] of products) {
-    app.route<ReportQuery>({
-      method: ['GET', 'POST'],
-      url: `${BASE}/Patient/:id/${operation}`,
-      handler: async (request, reply) => {
-        requireHistoryReader(request);
-        const period = periodOf(request.query, exchange.context.now());
-        const asked: ReportRequest = { product, patientId: request.params.id, ...period };
-        const report = await exchange.report(asked);
-        if (request.query._format === 'application/cbor') {
-          return reply.type(REPORT).send(Buffer.from(report.encoded));
-        }
-        return reply.type(FHIR).send(JSON.stringify(reportBundle(asked, report)));
-      },
-    });
-  }
 }
 
 /** Adds the exchange's own operations. What shares a URL with the FHIR API is answered by `interceptExchange`. */

@@ -159,7 +159,6 @@ describe('from one hospital to another', () => {
 
   test('fetching again changes nothing', async () => {
     const again = await fetchAll();
-
     const parts = partsOf(again.json, 'custodian');
     expect(parts).toMatchObject({ received: 4, verified: 4, created: 0, updated: 0, unchanged: 3 });
   });
@@ -179,7 +178,7 @@ describe('from one hospital to another', () => {
     expect(consent.json.status).toBe('inactive');
   });
 
-  test('PRIV-05: the access history lists who saw what, when, why', async () => {
+  test('PRIV-05, PRIV-26: the access history lists who saw what, when, why, and who was refused', async () => {
     const history = await world.hospital.ask({
       path: `Patient/${hospitalPatient}/$access-history`,
       scope: 'patient/*.rs',
@@ -188,8 +187,11 @@ describe('from one hospital to another', () => {
     // biome-ignore lint/suspicious/noExplicitAny: AuditEvents of a test.
     const events = history.json.entry.map((entry: any) => entry.resource.subtype[0].code);
     expect(events.filter((event: string) => event === 'disclosure')).toHaveLength(2);
-    expect(events).toEqual(expect.arrayContaining(['grant', 'disclosure', 'acknowledgement', 'revocation']));
+    expect(events).toEqual(
+      expect.arrayContaining(['grant', 'disclosure', 'acknowledgement', 'revocation', 'refusal']),
+    );
     expect(history.text).toContain('practitioner-7');
+    expect(history.json.entry.at(-1).resource).toMatchObject({ outcome: '4' });
     const foreign = await world.hospital.ask({
       path: `Patient/${hospitalPatient}/$access-history`,
       scope: 'patient/*.rs',

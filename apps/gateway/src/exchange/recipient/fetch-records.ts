@@ -71,9 +71,10 @@ export class RecordFetcher {
    * @throws {@link ExchangeError} `exchange/not-located`.
    */
   async fetch(request: FetchRequest): Promise<readonly FetchOutcome[]> {
-    // Asked for even where the consent is over by now: the custodian decides and records it, not we.
     const all = await this.#context.recipient.locationsOf(request.patientId);
-    const known = all.filter(({ custodian }) => !request.custodian || custodian === request.custodian);
+    const known = newestOfEach(
+      all.filter(({ custodian }) => !request.custodian || custodian === request.custodian),
+    );
     if (known.length === 0) {
       throw new ExchangeError(
         'exchange/not-located',
@@ -237,6 +238,19 @@ export class RecordFetcher {
     if (!own || !patient || fetched.length !== 1) return undefined;
     return isSamePerson(own, patient.resource) ? idOf(patient.resource) : undefined;
   }
+}
+
+/**
+ * The location to ask at each custodian: the newest that stands, else the newest that did. A custodian is asked even
+ * where the consent is over by now: it decides and records it, not we.
+ */
+function newestOfEach(locations: readonly Located[]): readonly Located[] {
+  const chosen = new Map<OrganizationId, Located>();
+  for (const location of locations) {
+    const before = chosen.get(location.custodian);
+    if (!before || !location.isWithdrawn || before.isWithdrawn) chosen.set(location.custodian, location);
+  }
+  return [...chosen.values()];
 }
 
 function count(failures: Map<string, number>, verdicts: readonly Verdict[]): void {
