@@ -68,3 +68,14 @@ export function writeConsortiumFile(folder: string, file: ConsortiumFile): void 
   writeFileSync(`${path}.new`, `${JSON.stringify(file, null, 2)}\n`, { flush: true });
   renameSync(`${path}.new`, path);
 }
+
+/** Finds one member by its name. @throws {@link CliError} `consortium/organization` listing the names there are. */
+export function organizationOf(consortium: ConsortiumFile, name: string): ConsortiumOrganization {
+  const found = consortium.organizations.find((organization) => organization.name === name);
+  if (found) return found;
+  throw new CliError(
+    'consortium/organization',
+    `${name} is not an organization of this consortium.`,
+    `It has ${consortium.organizations.map((organization) => organization.name).join(', ')}.`,
+  );
+}

@@ -4,7 +4,12 @@ import { createLedgerClient, type LedgerClient, type NodeTransport } from '@care
 import { fromHex, verifySignature } from '@careledger/primitives';
 import type { Command } from 'commander';
 import { Agent, request } from 'undici';
-import { type ConsortiumFile, type ConsortiumOrganization, readConsortiumFile } from '../consortium-file.ts';
+import {
+  type ConsortiumFile,
+  type ConsortiumOrganization,
+  organizationOf,
+  readConsortiumFile,
+} from '../consortium-file.ts';
 import { CliError } from '../errors.ts';
 
 /** Where `start` keeps the local consortium unless told otherwise. */
@@ -43,18 +48,9 @@ export function chainIdOf(text: string): Uint8Array {
   );
 }
 
-/** Finds one member by its name. @throws {@link CliError} `consortium/organization` listing the names there are. */
+/** The member of this name, or the first. @throws {@link CliError} `consortium/organization`. */
 export function memberOf(consortium: ConsortiumFile, name: string | undefined): ConsortiumOrganization {
-  const found =
-    name === undefined
-      ? consortium.organizations[0]
-      : consortium.organizations.find((one) => one.name === name);
-  if (found) return found;
-  throw new CliError(
-    'consortium/organization',
-    `${name ?? 'The first'} is not an organization of this consortium.`,
-    `It has ${consortium.organizations.map((organization) => organization.name).join(', ')}.`,
-  );
+  return organizationOf(consortium, name ?? consortium.organizations[0]?.name ?? '');
 }
 
 export interface Connection {

@@ -1,5 +1,6 @@
 import { stderr, stdout } from 'node:process';
 import { toHex } from '@careledger/primitives';
+import { faultOf } from '../errors.ts';
 
 /** The verb did what was asked, and what it checked holds. */
 export const EXIT_OK = 0;
@@ -52,25 +53,9 @@ export function timeText(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
-interface Fault {
-  readonly code: string;
-  readonly message: string;
-  readonly help: string;
-}
-
-function faultOf(error: unknown): Fault {
-  const { code, message, help }: { code?: unknown; message?: unknown; help?: unknown } =
-    typeof error === 'object' && error !== null ? error : {};
-  return {
-    code: typeof code === 'string' ? code : 'cli/fault',
-    message: typeof message === 'string' ? message : String(error),
-    help: typeof help === 'string' ? help : 'Run the verb with --help to see what it takes.',
-  };
-}
-
 /** Tells what went wrong on standard error, and sets the exit code. */
 export function printError(error: unknown, options: OutputOptions): void {
-  const fault = faultOf(error);
+  const fault = faultOf(error, 'Run the verb with --help to see what it takes.');
   process.exitCode = EXIT_FAILED;
   if (options.json === true) stderr.write(`${JSON.stringify({ error: fault })}\n`);
   else stderr.write(`careledger: ${fault.message}\n  ${fault.help} (${fault.code})\n`);

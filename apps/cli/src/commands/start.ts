@@ -8,6 +8,7 @@ import { mainJob } from '../scenario/main-job.ts';
 import { createJsonReporter, createTextReporter, type Reporter } from '../scenario/reporter.ts';
 import { playStep } from '../scenario/step.ts';
 import { createWorld } from '../scenario/world.ts';
+import { runVerb } from './output.ts';
 
 interface StartOptions {
   readonly exit?: true;
@@ -48,14 +49,17 @@ export function registerStart(program: Command): void {
     .option('--data <folder>', 'where everything is kept between runs', '.careledger')
     .option('--port <number>', 'the first port: organization i listens on it + 10 i', portOf, BASE_PORT)
     .option('--json', 'write one JSON object a step, and a ready event')
-    .action(async (options: StartOptions) => {
-      process.exitCode = await start(options);
-    });
+    .action((options: StartOptions) =>
+      runVerb(options, async () => {
+        process.exitCode = await start(options);
+      }),
+    );
 }
 
 async function start(options: StartOptions): Promise<number> {
   const reporter = options.json ? createJsonReporter() : createTextReporter();
   const folder = resolve(options.data);
+  if (options.import !== undefined) requirePath(options.import);
   const interrupted = untilInterrupted();
   const consortium = await createConsortium({ folder, basePort: options.port, say: reporter.say });
   try {
@@ -89,7 +93,6 @@ async function playMainJob(run: {
   readonly reporter: Reporter;
 }): Promise<boolean> {
   const { folder, consortium, options, reporter } = run;
-  if (options.import !== undefined) requirePath(options.import);
   const world = createWorld({
     folder,
     consortium: consortium.file,

@@ -9,14 +9,20 @@ import { createNode, type LedgerNode, readSigningKey, type TlsIdentity } from '@
 import { nodeId, organizationId } from '@careledger/primitives';
 import type { JWK } from 'jose';
 import { homePaths, readMemberConfig } from '../consortium/member-config.ts';
+import { type Fault, faultOf } from '../errors.ts';
 import { createGatewayLog } from './gateway-log.ts';
 import { handleRequest } from './member-requests.ts';
 import { onlyMembersInForce } from './members-in-force.ts';
-import { faultOf, type MemberMessage, type MemberRequest } from './messages.ts';
+import type { MemberMessage, MemberRequest } from './messages.ts';
 
 interface Member {
   readonly node: LedgerNode;
   readonly gateway: Gateway;
+}
+
+/** Advice for a fault that brings none of its own. */
+function memberFault(thrown: unknown): Fault {
+  return faultOf(thrown, "See the member's log for what happened before.");
 }
 
 function send(message: MemberMessage): void {
@@ -50,7 +56,7 @@ async function openMember(
     log: { path: paths.nodeLog, level: 'info' },
     // A halted node has written its evidence: the process ends so that nobody takes it for a working member.
     onHalt: (reason) => {
-      send({ kind: 'failed', fault: faultOf(reason) });
+      send({ kind: 'failed', fault: memberFault(reason) });
       process.exitCode = 1;
       process.kill(process.pid, 'SIGTERM');
     },
@@ -115,12 +121,12 @@ async function answer(member: Member, request: MemberRequest): Promise<void> {
     const onProgress = (done: number, total: number): void => send({ kind: 'progress', id, done, total });
     send({ kind: 'reply', id, result: await handleRequest(member, request, onProgress) });
   } catch (error) {
-    send({ kind: 'refused', id, fault: faultOf(error) });
+    send({ kind: 'refused', id, fault: memberFault(error) });
   }
 }
 
 main().catch((error: unknown) => {
-  send({ kind: 'failed', fault: faultOf(error) });
+  send({ kind: 'failed', fault: memberFault(error) });
   if (!process.connected)
     console.error(error instanceof Error ? error.message : 'the member could not start');
   // The message must leave the process before it ends.

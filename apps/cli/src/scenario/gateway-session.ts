@@ -11,7 +11,7 @@ import {
 import type { JWK } from 'jose';
 import { type Agent, request } from 'undici';
 import { homePaths } from '../consortium/member-config.ts';
-import type { ConsortiumFile, ConsortiumOrganization } from '../consortium-file.ts';
+import { type ConsortiumFile, organizationOf } from '../consortium-file.ts';
 import { CliError } from '../errors.ts';
 
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
@@ -56,16 +56,6 @@ export interface SessionOptions {
   readonly patient?: string;
   /** User id that the token speaks for. */
   readonly user?: string;
-}
-
-export function organizationOf(consortium: ConsortiumFile, name: string): ConsortiumOrganization {
-  const found = consortium.organizations.find((organization) => organization.name === name);
-  if (found) return found;
-  throw new CliError(
-    'consortium/organization',
-    `${name} is not an organization of this consortium.`,
-    `It has ${consortium.organizations.map((organization) => organization.name).join(', ')}.`,
-  );
 }
 
 /**

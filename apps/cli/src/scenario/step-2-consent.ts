@@ -1,4 +1,7 @@
-import { type ChainId, fromHex, organizationId } from '@careledger/primitives';
+import { consentRecordCodec } from '@careledger/capabilities';
+import { getConsent } from '@careledger/client';
+import { type ChainId, type ConsentId, fromHex, organizationId, toHex } from '@careledger/primitives';
+import { withNode } from '../commands/node-connection.ts';
 import { CLINIC, HOSPITAL } from '../consortium/members.ts';
 import { type GatewaySession, type JsonObject, openMemberSession, problemOf } from './gateway-session.ts';
 import { grantConsent } from './patient-app.ts';
@@ -32,8 +35,24 @@ export const askAndConsent: Step<World> = {
       LOCATED_WITHIN_MILLISECONDS,
     );
     log.check('now the clinic finds that the hospital holds records', found);
+    const alike = await until(() => sameEverywhere(world), LOCATED_WITHIN_MILLISECONDS);
+    log.check('all four nodes prove the same consent, active', alike);
   },
 };
+
+/** Asks each member's node for the consent, believing none: every answer is proven up to the genesis hash. */
+async function sameEverywhere(world: World): Promise<boolean> {
+  const consentId = fromHex(world.story.ledgerConsentId ?? '') as ConsentId;
+  const answers = await Promise.all(
+    world.consortium.organizations.map(({ name }) =>
+      withNode({ data: world.folder, organization: name }, async ({ client }) =>
+        getConsent(client, { consentId }),
+      ),
+    ),
+  );
+  const proven = answers.map((consent) => consent && toHex(consentRecordCodec.encode(consent)));
+  return proven[0] !== undefined && new Set(proven).size === 1 && answers[0]?.revokedAt === undefined;
+}
 
 export function clinicSession(world: World): GatewaySession {
   return world.session({ organization: CLINIC, scope: 'user/*.cruds', user: 'clinician-1' });
@@ -132,6 +151,7 @@ async function consent(world: World, introduction: Uint8Array, log: StepLog): Pr
   log.check('the patient grants at the hospital’s portal; the grant is final', answer.status === 201);
   log.figure('grant final after (ms)', Math.round(performance.now() - started));
   world.story.consentId = textOf(answer.json.id);
+  world.story.ledgerConsentId = granted.consentId;
   const again = await patientSession(world).send('Consent', { method: 'POST', body: granted.body });
   log.check('the same introduction does not work twice', again.status >= 400 && again.status < 500);
 }

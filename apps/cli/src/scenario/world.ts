@@ -23,7 +23,9 @@ export interface Story {
   /** The patient's id at the hospital, and at the clinic. */
   hospitalPatient?: string;
   clinicPatient?: string;
+  /** The Consent resource at the hospital, and the consent's id on the ledger. */
   consentId?: string;
+  ledgerConsentId?: string;
   /** `Observation/…` of the hospital: corrected, and retracted. */
   corrected?: string;
   retracted?: string;
