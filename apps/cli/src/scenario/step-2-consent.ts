@@ -78,9 +78,20 @@ async function choosePatient(hospital: GatewaySession): Promise<JsonObject> {
   throw new Error('the hospital has no patient with a chart');
 }
 
-/** The clinic takes down who its patient is, as any front desk does. */
+/** The clinic looks its patient up, or takes down who it is, as any front desk does. */
 async function enrolAtClinic(clinic: GatewaySession, patient: JsonObject): Promise<string> {
   const { name, birthDate, gender } = patient;
+  const [first] = (name ?? []) as readonly JsonObject[];
+  const known = await clinic.send('Patient/_search', {
+    method: 'POST',
+    body: new URLSearchParams({
+      'family:exact': textOf(first?.family),
+      birthdate: textOf(birthDate),
+    }).toString(),
+    contentType: 'application/x-www-form-urlencoded',
+  });
+  const [before] = resourcesOf(known.json);
+  if (before) return textOf(before.id);
   const body = JSON.stringify({ resourceType: 'Patient', name, birthDate, gender });
   const answer = await clinic.send('Patient', { method: 'POST', body });
   if (answer.status !== 201) throw new Error(`the clinic refused its patient with ${answer.status}`);
