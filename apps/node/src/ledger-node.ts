@@ -1,34 +1,15 @@
 import type {
   Block,
-  BlockHeader,
-  FinalityCertificate,
+  FinalHead,
+  FinalTransaction,
   StateEvidence,
   TransactionEvidence,
-  TransactionResult,
   TrustPath,
 } from '@careledger/ledger';
 import type { ChainId, HeaderHash, NodeId, TransactionId } from '@careledger/primitives';
 import type { NodeAddresses, PeerAddress } from './options.ts';
 
-/** The newest final engine block, sealed or heartbeat: freshness is judged by its time, never by the header's. */
-export interface FinalHead {
-  readonly engineHeight: number;
-  /** Engine block time in milliseconds. */
-  readonly time: number;
-  readonly header: BlockHeader;
-  readonly headerHash: HeaderHash;
-  readonly certificate: FinalityCertificate;
-}
-
-/** Where a transaction stands in the ledger, once its block is certified and durable on this node. */
-export interface FinalTransaction {
-  readonly id: TransactionId;
-  readonly height: number;
-  readonly index: number;
-  /** Block time in milliseconds. */
-  readonly time: number;
-  readonly result: TransactionResult;
-}
+export type { FinalHead, FinalTransaction };
 
 /** What `verifyStore` found: everything in order up to a height, or the first thing that is not. */
 export type StoreVerdict =

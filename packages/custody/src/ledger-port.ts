@@ -1,32 +1,13 @@
 import type {
   Block,
-  BlockHeader,
-  FinalityCertificate,
+  FinalHead,
+  FinalTransaction,
   StateEvidence,
   TransactionEvidence,
-  TransactionResult,
 } from '@careledger/ledger';
-import type { ChainId, HeaderHash, TransactionId } from '@careledger/primitives';
+import type { ChainId, TransactionId } from '@careledger/primitives';
 
-/** The newest final engine block, sealed or heartbeat: freshness is judged by its time, never by the header's. */
-export interface FinalHead {
-  readonly engineHeight: number;
-  /** Engine block time in milliseconds. */
-  readonly time: number;
-  readonly header: BlockHeader;
-  readonly headerHash: HeaderHash;
-  readonly certificate: FinalityCertificate;
-}
-
-/** Where a transaction stands in the ledger, once its block is certified and durable on the answering node. */
-export interface FinalTransaction {
-  readonly id: TransactionId;
-  readonly height: number;
-  readonly index: number;
-  /** Block time in milliseconds. */
-  readonly time: number;
-  readonly result: TransactionResult;
-}
+export type { FinalHead, FinalTransaction };
 
 /** What a gateway may ask of its member's own node. The node trusts its own store; others get the evidence. */
 export interface LedgerPort {

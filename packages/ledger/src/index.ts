@@ -87,6 +87,7 @@ export {
   verifyTransactionEvidence,
   verifyTransactionInBlock,
 } from './evidence.ts';
+export type { FinalHead, FinalTransaction } from './final.ts';
 export {
   type ChainParameters,
   chainIdOf,
