@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { acquireLocks, emptyLockTable, type LockTable, releaseLocks } from './consent-lock.ts';
+import {
+  acquireLockFirst,
+  acquireLocks,
+  emptyLockTable,
+  type LockTable,
+  releaseLocks,
+} from './consent-lock.ts';
 
 test('a lock has one holder, and everybody gets a turn in the order of asking', () => {
   const keysArbitrary = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 3 });
@@ -42,4 +48,24 @@ test('a lock has one holder, and everybody gets a turn in the order of asking', 
     ),
     { numRuns: 300 },
   );
+});
+
+test('OFF-09: a revocation waits for the release under way, not for those queued up behind it', () => {
+  let table = emptyLockTable;
+  const granted: string[] = [];
+  const apply = (step: { readonly next: LockTable; readonly granted: readonly string[] }): void => {
+    table = step.next;
+    granted.push(...step.granted);
+  };
+  apply(acquireLocks(table, 'release 1', ['a', 'b']));
+  apply(acquireLocks(table, 'release 2', ['b', 'c']));
+  for (let number = 3; number < 50; number += 1) apply(acquireLocks(table, `release ${number}`, ['a', 'c']));
+  apply(acquireLockFirst(table, 'revocation of c', 'c'));
+  expect(granted).toEqual(['release 1', 'revocation of c']);
+  apply(acquireLockFirst(table, 'revocation of a', 'a'));
+  apply(releaseLocks(table, 'release 1'));
+  expect(granted).toEqual(['release 1', 'revocation of c', 'revocation of a']);
+  for (let turn = 1; turn < granted.length; turn += 1) apply(releaseLocks(table, granted[turn] ?? ''));
+  expect(granted).toHaveLength(51);
+  expect(table.queues.size + table.wanted.size).toBe(0);
 });

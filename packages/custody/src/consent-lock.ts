@@ -1,5 +1,5 @@
 /**
- * Who holds which consent, and who waits, first come first served. Releases and revocations of one consent take the
+ * Who holds which consent, and who waits: first come first served, revocations before releases. Releases and revocations of one consent take the
  * same lock: that is what puts them in an order. Pure: the driver grants what `granted` names.
  */
 export interface LockTable {
@@ -26,7 +26,27 @@ export function acquireLocks(table: LockTable, holder: string, keys: readonly st
   const distinct = [...new Set(keys)];
   const queues = new Map(table.queues);
   for (const key of distinct) queues.set(key, [...(queues.get(key) ?? []), holder]);
-  const next = { queues, wanted: new Map(table.wanted).set(holder, distinct) };
+  return entered(table, queues, { holder, keys: distinct });
+}
+
+/**
+ * Asks for one key before everybody who still waits for it: a revocation waits for the release under way, never for
+ * those that a recipient has queued up. Whoever holds one key alone waits for nobody else, so no circle can arise.
+ */
+export function acquireLockFirst(table: LockTable, holder: string, key: string): LockStep {
+  const queue = table.queues.get(key) ?? [];
+  const isHeld = queue[0] !== undefined && holdsAll(table, queue[0]);
+  const place = isHeld ? 1 : 0;
+  const queues = new Map(table.queues).set(key, [...queue.slice(0, place), holder, ...queue.slice(place)]);
+  return entered(table, queues, { holder, keys: [key] });
+}
+
+function entered(
+  table: LockTable,
+  queues: LockTable['queues'],
+  { holder, keys }: { readonly holder: string; readonly keys: readonly string[] },
+): LockStep {
+  const next = { queues, wanted: new Map(table.wanted).set(holder, keys) };
   return { next, granted: holdsAll(next, holder) ? [holder] : [] };
 }
 

@@ -4,7 +4,14 @@ export {
   openAcknowledgement,
   signAcknowledgement,
 } from './acknowledgement.ts';
-export { acquireLocks, emptyLockTable, type LockStep, type LockTable, releaseLocks } from './consent-lock.ts';
+export {
+  acquireLockFirst,
+  acquireLocks,
+  emptyLockTable,
+  type LockStep,
+  type LockTable,
+  releaseLocks,
+} from './consent-lock.ts';
 export {
   type DisclosureLeaf,
   disclosureLeafCodec,

@@ -5,7 +5,14 @@ import {
   type HeaderHash,
   organizationId,
 } from '@careledger/primitives';
-import { acquireLocks, emptyLockTable, type LockTable, releaseLocks } from '../consent-lock.ts';
+import {
+  acquireLockFirst,
+  acquireLocks,
+  emptyLockTable,
+  type LockStep,
+  type LockTable,
+  releaseLocks,
+} from '../consent-lock.ts';
 import {
   consentLockKey,
   newRevocation,
@@ -142,13 +149,13 @@ export class World {
     this.work.push({ holder, run });
   }
 
-  private lock(holder: string, keys: readonly string[], onGranted: () => void): void {
+  private lock(holder: string, ask: (table: LockTable) => LockStep, onGranted: () => void): void {
     if (this.mutation === 'no-lock') {
       this.later(holder, onGranted);
       return;
     }
     this.waiting.set(holder, onGranted);
-    const step = acquireLocks(this.locks, holder, keys);
+    const step = ask(this.locks);
     this.locks = step.next;
     this.grant(step.granted);
   }
@@ -197,8 +204,13 @@ export class World {
     release: { readonly chunks: number; readonly feed: (input: ReleaseInput<Fact>) => void },
   ): void {
     const { feed } = release;
-    if (effect.type === 'lock') this.lock(holder, effect.keys, () => feed({ type: 'locked' }));
-    else if (effect.type === 'readFacts') {
+    if (effect.type === 'lock') {
+      this.lock(
+        holder,
+        (table) => acquireLocks(table, holder, effect.keys),
+        () => feed({ type: 'locked' }),
+      );
+    } else if (effect.type === 'readFacts') {
       this.later(holder, () => feed(this.facts(effect.chunk + 1 >= release.chunks)));
     } else if (effect.type === 'journal') {
       this.journal += 1;
@@ -264,7 +276,8 @@ export class World {
   ): void {
     if (effect.type === 'lock') {
       if (this.mutation === 'acknowledge-before-mark') this.acknowledged = true;
-      this.lock(holder, effect.keys, () => feed({ type: 'locked' }));
+      const first = (table: LockTable) => acquireLockFirst(table, holder, consentLockKey(CONSENT));
+      this.lock(holder, first, () => feed({ type: 'locked' }));
     } else if (effect.type === 'mark') {
       this.later(holder, () => {
         this.marked = true;

@@ -11,6 +11,7 @@ import {
   withdrawEntriesCodec,
 } from '@careledger/capabilities';
 import {
+  consentLockKey,
   newRevocation,
   type RevocationEffect,
   type RevocationInput,
@@ -175,7 +176,7 @@ export class ConsentDesk {
     const perform = async (effect: RevocationEffect): Promise<RevocationInput | undefined> => {
       switch (effect.type) {
         case 'lock':
-          unlock = await this.#context.locks.acquire(effect.keys);
+          unlock = await this.#context.locks.acquireFirst(consentLockKey(stored.consentId));
           return { type: 'locked' };
         case 'mark':
           await this.#mark(stored, effect.revokedAt);
