@@ -1,3 +1,4 @@
+import type { TrustPath } from '@careledger/ledger';
 import type { OrganizationId } from '@careledger/primitives';
 import type { JWK } from 'jose';
 import { fhirBaseOf, mutualTlsAgent, tokenEndpointOf } from './authorization/index.ts';
@@ -12,6 +13,8 @@ export interface CreateExchangeOptions {
   readonly clientKey: JWK;
   /** Where the other members' gateways are: `https://localhost:7410`. */
   readonly members: readonly { readonly organization: OrganizationId; readonly origin: string }[];
+  /** Validator-set changes since genesis, as the own node knows them: reports and verification start from it. */
+  readonly trustPath?: () => TrustPath;
 }
 
 /**
@@ -31,7 +34,10 @@ export async function createExchange(
     ]),
   );
   const addressOf = (organization: string) => addresses.get(organization);
-  const part = await exchangePart({ addressOf, agent, clientKey: options.clientKey })(context);
+  const { clientKey, trustPath } = options;
+  const part = await exchangePart({ addressOf, agent, clientKey, ...(trustPath ? { trustPath } : {}) })(
+    context,
+  );
   return {
     ...part,
     stop: async () => {

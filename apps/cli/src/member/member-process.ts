@@ -79,6 +79,7 @@ async function openMember(
       (context) =>
         createExchange(context, {
           tls: gatewayTls,
+          trustPath: () => node.trustPath(),
           clientKey: JSON.parse(readFileSync(paths.clientKey, 'utf8')) as JWK,
           members: config.gateways.map(({ organization, origin }) => ({
             organization: organizationId(organization),
