@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,3 +48,26 @@ test('promises that cannot be read stop the validator rather than let it vote tw
   for (const name of ['votes-0', 'votes-1']) writeFileSync(join(folder, name), 'damaged beyond reading');
   await expect(VoteFile.open(folder)).rejects.toMatchObject({ code: 'engine/votes-damaged' });
 });
+
+test.skipIf(process.platform === 'win32')(
+  'a disk that takes a part of a promise took none of it',
+  async () => {
+    await write('first');
+    const module = new URL('vote-file.ts', import.meta.url).href;
+    const script = `
+    const { VoteFile } = await import(${JSON.stringify(module)});
+    const votes = await VoteFile.open(${JSON.stringify(folder)});
+    await votes.write(new Uint8Array(50_000));
+    console.log('promised');`;
+    // A limit on the size of files stands for a disk that fills up.
+    const run = spawnSync('sh', [
+      '-c',
+      'ulimit -f 8; exec "$0" --input-type=module -e "$1"',
+      process.execPath,
+      script,
+    ]);
+    expect(run.stdout.toString()).toBe('');
+    expect(run.stderr.toString()).toContain('EFBIG');
+    expect(await restored()).toEqual(utf8('first'));
+  },
+);

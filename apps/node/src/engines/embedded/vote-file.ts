@@ -83,7 +83,12 @@ export class VoteFile {
     const handle = this.#handles[sequence % FILES.length];
     if (!handle) return;
     const record = encode({ sequence, bytes });
-    await handle.write(record, 0, record.length, 0);
+    // A disk that fills up takes a part without an error: then nothing was promised, and nothing may be said.
+    let written = 0;
+    while (written < record.length) {
+      const { bytesWritten } = await handle.write(record, written, record.length - written, written);
+      written += bytesWritten;
+    }
     await handle.datasync();
     this.#sequence = sequence;
   }
