@@ -162,7 +162,8 @@ export class KeyLog {
     );
     const bytes = concat(...frames);
     try {
-      await this.#file.write(bytes, 0, bytes.length, this.#length);
+      const { bytesWritten } = await this.#file.write(bytes, 0, bytes.length, this.#length);
+      if (bytesWritten < bytes.length) throw new Error('the disk took a part of it');
       await this.#file.datasync();
     } catch (cause) {
       // What reached the disk is unknown after a failed sync: go on only from a fresh start.
