@@ -1,7 +1,9 @@
 import { consentKey } from '@careledger/capabilities';
 import {
+  openDisclosureLeaf,
   type ReleaseExpectation,
   type ReleasePage,
+  signDisclosureLeaf,
   type VerdictName,
   verifyRelease,
 } from '@careledger/custody';
@@ -188,6 +190,18 @@ describe('what a recipient checks of every record', () => {
     expect(failing({ ...page, evidence: withoutConsent })).toEqual(['consent-active']);
     const foreign = { ...head.header, chain: flipped(head.header.chain) as typeof head.header.chain };
     expect(failing(evidence({ head: { ...head, header: foreign } }))).toContain('header');
+  });
+
+  test('OFF-09: a custodian that claims an emergency nobody named cannot go on after a revocation', () => {
+    const { page, expected } = captured;
+    const opened = openDisclosureLeaf(page.leaf, world.clinic.exchange.context.verifySignature);
+    if (!opened.ok) throw new Error(opened.error);
+    const year = 365 * 86_400_000;
+    const claimed = { ground: 'emergency', releaseBefore: expected.receivedAt + year };
+    const { disclosureSigner } = world.hospital.exchange.context;
+    const leaf = signDisclosureLeaf({ ...opened.value.content, ...claimed }, disclosureSigner);
+    const receivedAt = expected.receivedAt + year / 2;
+    expect(failing({ ...page, leaf }, { receivedAt })).toEqual(['disclosure-leaf']);
   });
 
   test('an answer to another request, another recipient or another purpose is no answer', () => {

@@ -104,6 +104,9 @@ export function openPageState(evidence: PageEvidence, tools: VerifyTools): PageS
   };
 }
 
+/** HL7 v3 PurposeOfUse of an emergency. A custodian that claims one unasked would go on after a revocation. */
+const EMERGENCY = 'ETREAT';
+
 function leafProblem(
   leaf: DisclosureLeaf,
   page: ReleasePage,
@@ -114,6 +117,8 @@ function leafProblem(
   if (leaf.recipient !== expected.recipient) return 'it names another recipient';
   if (!equalBytes(leaf.requestId, expected.requestId)) return 'it answers another request';
   if (leaf.purpose !== expected.purpose) return 'it names another purpose';
+  if (leaf.ground === 'emergency' && leaf.purpose !== EMERGENCY)
+    return 'it claims an emergency that nobody named';
   if (leaf.recordCount !== page.records.length) return 'it counts other records';
   const digest = recordsDigest(page.records.map((record) => record.evidence.leaf.commitment));
   return equalBytes(leaf.records, digest) ? undefined : 'it names other records';
