@@ -25,7 +25,8 @@ export const B2B_EXTENSION = 'hl7-b2b';
 export const OPERATOR_EXTENSION = 'careledger-operator';
 
 const PURPOSE = /^[A-Z]{2,16}$/;
-const SUBJECT = /^[A-Za-z0-9][A-Za-z0-9._@:/-]{0,127}$/;
+/** As long as a journal entry names a user: a question that cannot be journalled is not asked. */
+const SUBJECT = /^[A-Za-z0-9][A-Za-z0-9._@:/-]{0,95}$/;
 const CONSENT = /^[0-9a-f]{32}$/;
 const FHIR_ID = /^[A-Za-z0-9.-]{1,64}$/;
 const PURPOSES_MAX = 4;

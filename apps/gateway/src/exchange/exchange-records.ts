@@ -33,6 +33,8 @@ export interface RecordQuery {
 
 export interface RecordPage {
   readonly records: readonly ReleasableRecord[];
+  /** How many records the question wants on one page. */
+  readonly size: number;
   readonly next?: string;
 }
 

@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { requireAllowed } from '../authorization/index.ts';
 import type { Caller } from '../caller.ts';
 import { callerOf } from '../server/index.ts';
+import { isR4ResourceType } from '../validation/index.ts';
 import { purposeOf } from './custodian/consent-facts.ts';
 import { ExchangeError, nothingToShow } from './errors.ts';
 import type { Exchange } from './exchange.ts';
@@ -70,6 +71,9 @@ async function release(
   const form = search && new URLSearchParams(String(context.request.body ?? ''));
   const read = parameters ?? formParameters(form);
   const types = read.texts('type');
+  for (const type of search ? [search.type] : types.length > 0 ? types : ['*']) {
+    requireAllowed(context.caller, isR4ResourceType(type) ? type : '*', search ? 'search-type' : 'read');
+  }
   const after = read.text('after');
   await exchange.releases.release(
     {

@@ -53,11 +53,11 @@ export class VaultRecords implements ExchangeRecords {
   }
 
   async find(query: RecordQuery): Promise<RecordPage> {
-    const { rows, next } = query.search
+    const { rows, next, size } = query.search
       ? await this.#searched(query, query.search)
-      : await this.#listed(query);
+      : { ...(await this.#listed(query)), size: query.countMax };
     const records = await this.#releasable(rows);
-    return { records, ...(next === undefined ? {} : { next }) };
+    return { records, size, ...(next === undefined ? {} : { next }) };
   }
 
   async findPatients(description: LosslessObject): Promise<readonly string[]> {
@@ -91,7 +91,7 @@ export class VaultRecords implements ExchangeRecords {
   async #searched(
     query: RecordQuery,
     search: NonNullable<RecordQuery['search']>,
-  ): Promise<{ readonly rows: readonly AnchoredRow[]; readonly next?: string }> {
+  ): Promise<{ readonly rows: readonly AnchoredRow[]; readonly size: number; readonly next?: string }> {
     const { index, indexer, baseUrl } = this.#store.options;
     const { plan } = parseSearch(search.type, search.terms, {
       tokenizer: indexer.tokenizer,
@@ -105,7 +105,7 @@ export class VaultRecords implements ExchangeRecords {
       found.seqs.length === 0
         ? []
         : await this.#anchored().where('version.seq', 'in', found.seqs).orderBy('version.seq').execute();
-    return { rows, ...(found.next ? { next: writeCursor(found.next) } : {}) };
+    return { rows, size: countMax, ...(found.next ? { next: writeCursor(found.next) } : {}) };
   }
 
   #anchored() {

@@ -41,6 +41,7 @@ interface Meant {
   readonly patient: string;
   readonly consentId: ConsentId | undefined;
 }
+const NO_RECORDS: RecordPage = { records: [], size: 0 };
 const NOBODY: Meant = { patient: '', consentId: undefined };
 
 /** What one reading under the lock found, for the bytes that follow. */
@@ -158,12 +159,14 @@ export class ReleaseDesk {
     const consents = new Map<string, ConsentId>();
     if (meant.consentId) consents.set(meant.patient, meant.consentId);
     if (!(await this.#mayBePermitted(asked, meant))) return consents;
-    const { records } = await this.#find(asked, meant);
-    for (const subject of new Set(records.flatMap((record) => record.subjects))) {
-      if (consents.has(subject)) continue;
-      const [consent] = await this.#context.custodian.consentsOf(subject, asked.recipient);
-      if (consent) consents.set(subject, consent.consentId);
-    }
+    const { custodian } = this.#context;
+    const known = new Map<string, StoredConsent | undefined>();
+    if (meant.consentId) known.set(meant.patient, await custodian.consent(meant.consentId));
+    await this.#collect(asked, meant, async (subject) => {
+      if (!known.has(subject)) known.set(subject, (await custodian.consentsOf(subject, asked.recipient))[0]);
+      return known.get(subject);
+    });
+    for (const [subject, consent] of known) if (consent) consents.set(subject, consent.consentId);
     return consents;
   }
 
@@ -175,9 +178,69 @@ export class ReleaseDesk {
     return meant.patient !== '' && decideAt(now())(facts).outcome === 'permit';
   }
 
-  #find(asked: AskedRelease, meant: Meant): Promise<RecordPage> {
-    const query = { ...asked.query, patientId: meant.patient, countMax: CHUNK_RECORDS_MAX };
-    return this.#context.records.find(query);
+  /**
+   * One page of what may leave. What is withheld takes no place in it: neither how full it is nor whether another page
+   * follows tells the recipient of records that it may not have. Withheld ones come along to be counted in the journal.
+   */
+  async #collect(
+    asked: AskedRelease,
+    meant: Meant,
+    consentOf: (subject: string) => Promise<StoredConsent | undefined>,
+  ): Promise<RecordPage> {
+    const records: ReleasableRecord[] = [];
+    const withheld: ReleasableRecord[] = [];
+    const first = await this.#find(asked, meant, {});
+    const { size } = first;
+    let next: string | undefined;
+    for (let page = first; size > 0; ) {
+      for (const record of page.records) {
+        const isPermitted = await this.#mayLeave(asked, record, consentOf);
+        // One more than fits: only now is it sure that another page follows.
+        if (isPermitted && records.length === size) {
+          return { ...pageWith(records, withheld, size), ...(next === undefined ? {} : { next }) };
+        }
+        if (isPermitted) records.push(record);
+        else if (withheld.length < CHUNK_RECORDS_MAX) withheld.push(record);
+      }
+      const after = page.next;
+      if (after === undefined) break;
+      if (records.length === size) next ??= after;
+      const countMax = size - records.length || CHUNK_RECORDS_MAX;
+      page = await this.#find(asked, meant, { after, countMax });
+    }
+    return pageWith(records, withheld, size);
+  }
+
+  #find(
+    { query }: AskedRelease,
+    { patient: patientId }: Meant,
+    { after = query.after, countMax }: { readonly after?: string | undefined; readonly countMax?: number },
+  ): Promise<RecordPage> {
+    const { search, types } = query;
+    // The pages after the first one are this desk's own: as long as it wants them.
+    const terms = search?.terms.filter(([name]) => countMax === undefined || name !== '_count') ?? [];
+    return this.#context.records.find({
+      patientId,
+      countMax: countMax ?? CHUNK_RECORDS_MAX,
+      ...(types ? { types } : {}),
+      ...(search ? { search: { ...search, terms } } : {}),
+      ...(after === undefined ? {} : { after }),
+    });
+  }
+
+  async #mayLeave(
+    asked: AskedRelease,
+    record: ReleasableRecord,
+    consentOf: (subject: string) => Promise<StoredConsent | undefined>,
+  ): Promise<boolean> {
+    const { decideAt, ledger, now } = this.#context;
+    const candidate = candidateOf(record);
+    for (const subject of record.subjects) {
+      const moment = { consent: await consentOf(subject), head: ledger.head(), now: now() };
+      const facts = patientFacts(this.#context, asked, moment);
+      if (decideAt(now())(facts, candidate).outcome !== 'permit') return false;
+    }
+    return true;
   }
 
   async #readFacts(release: Release): Promise<Input> {
@@ -189,7 +252,9 @@ export class ReleaseDesk {
     const patient = this.#subjectFacts(release, meant.patient, consents);
     // Records are read only for who may have them: a refusal takes the same work whether or not there are any.
     const isPermitted = decideAt(now())(patient.facts).outcome === 'permit';
-    const page = isPermitted && meant.patient !== '' ? await this.#find(asked, meant) : { records: [] };
+    const consentOf = async (subject: string) => consents.get(subject);
+    const page =
+      isPermitted && meant.patient !== '' ? await this.#collect(asked, meant, consentOf) : NO_RECORDS;
     return { type: 'facts', facts: this.#factsOf(release, page, consents) };
   }
 
@@ -268,6 +333,15 @@ export class ReleaseDesk {
       () => ({ type: 'failed' as const }),
     );
   }
+}
+
+/** Withheld records that fit beside the released ones: the chunk's entry counts them. */
+function pageWith(
+  records: readonly ReleasableRecord[],
+  withheld: readonly ReleasableRecord[],
+  size: number,
+): RecordPage {
+  return { records: [...records, ...withheld.slice(0, CHUNK_RECORDS_MAX - records.length)], size };
 }
 
 function candidateOf(record: ReleasableRecord): CandidateRecord {

@@ -1,6 +1,6 @@
 import { keyInForce } from '@careledger/capabilities';
 import { openAcknowledgement } from '@careledger/custody';
-import type { OrganizationId } from '@careledger/primitives';
+import { equalBytes, type OrganizationId } from '@careledger/primitives';
 import { ExchangeError } from '../errors.ts';
 import type { ExchangeContext } from '../exchange-context.ts';
 import { journalEvent } from '../journal/journal-event.ts';
@@ -21,9 +21,14 @@ export async function takeAcknowledgement(
   const isOwn =
     content.recipient === caller.organization &&
     content.custodian === context.organization &&
+    equalBytes(content.chain, context.ledger.chain) &&
     keyInForce(context.ledger, publicKey)?.organization === caller.organization;
   const disclosure = isOwn ? context.journal.byCommitment(content.entry) : undefined;
-  if (disclosure?.event !== 'disclosure') {
+  // The leaf is a secret of two: whoever else came by it confirms nothing.
+  const isToCaller =
+    disclosure?.event === 'disclosure' &&
+    (await context.journal.read(disclosure.sequence)).entry.counterpart === caller.organization;
+  if (!disclosure || !isToCaller) {
     throw new ExchangeError('exchange/invalid', 'The acknowledgement names no disclosure to this recipient.');
   }
   await journalEvent(context, {

@@ -40,6 +40,8 @@ export interface FetchOutcome {
 
 /** Records that one fetch takes from one custodian at most. */
 export const FETCH_RECORDS_MAX = 10_000;
+/** Their pages are held until all are here: a custodian that never ends must not fill the memory. */
+const FETCH_BYTES_MAX = 256 * 1024 * 1024;
 const NOTHING_FILED: Filed = { keptOnly: 0, created: [], updated: [], unchanged: [] };
 
 /** One page, verified and acknowledged. */
@@ -101,13 +103,17 @@ export class RecordFetcher {
   async #readPages(located: Located, request: FetchRequest): Promise<readonly TakenPage[]> {
     const pages: TakenPage[] = [];
     let received = 0;
+    let bytes = 0;
     let after: string | undefined;
     do {
       const taken = await this.#readPage(located, request, after);
+      const { resources, records, next } = taken.page;
       pages.push(taken);
-      received += taken.page.resources.length;
-      after = taken.page.next;
-    } while (after !== undefined && received < FETCH_RECORDS_MAX);
+      received += resources.length;
+      bytes += records.reduce((sum, record) => sum + record.bytes.length, 0);
+      // A page of nothing is the last one, whatever it says: what is withheld takes no place in a page.
+      after = resources.length > 0 ? next : undefined;
+    } while (after !== undefined && received < FETCH_RECORDS_MAX && bytes < FETCH_BYTES_MAX);
     return pages;
   }
 

@@ -47,7 +47,7 @@ export async function grant(
   world: TwoMembers,
   custodian: Member,
   recipient: Member,
-  ids: { readonly atCustodian: string; readonly atRecipient: string },
+  ids: { readonly atCustodian: string; readonly atRecipient: string; readonly types?: readonly string[] },
 ): Promise<Granted> {
   const introduced = await recipient.ask({
     ...STAFF,
@@ -61,6 +61,7 @@ export async function grant(
     recipient: recipient.organization,
     patientId: ids.atCustodian,
     introduction: introduced.json.parameter[0].valueBase64Binary,
+    ...(ids.types ? { types: ids.types } : {}),
     notBefore: now - 60_000,
     notAfter: now + 86_400_000,
   });
@@ -78,6 +79,9 @@ export async function askAsClinic(
     readonly body: string;
     readonly contentType?: string;
     readonly purpose?: string;
+    readonly scope?: string;
+    /** The user of the clinic on whose behalf its gateway asks. */
+    readonly user?: string;
   },
 ): Promise<Answer> {
   const { hospital, clinic } = world;
@@ -85,10 +89,15 @@ export async function askAsClinic(
     clientId: CLINIC,
     privateKey: clinic.clientKey,
     tokenEndpoint: tokenEndpointOf(hospital.origin),
-    scope: 'system/*.rs',
+    scope: options.scope ?? 'system/*.rs',
     agent: clinic.agent,
     extensions: {
-      b2b: { version: '1', organization_id: CLINIC, purpose_of_use: [options.purpose ?? 'TREAT'] },
+      b2b: {
+        version: '1',
+        organization_id: CLINIC,
+        purpose_of_use: [options.purpose ?? 'TREAT'],
+        ...(options.user === undefined ? {} : { subject_id: options.user }),
+      },
     },
   });
   const response = await request(`${fhirBaseOf(hospital.origin)}/${options.path}`, {
