@@ -1,4 +1,3 @@
-import { isPatientRelated } from '@careledger/fhir';
 import { type Interaction, isAllowed } from '../authorization/scopes.ts';
 import type { Caller } from '../caller.ts';
 import type { Visibility } from '../index-store/index.ts';
@@ -6,6 +5,27 @@ import type { StoredVersion } from '../vault/index.ts';
 import { FhirError, forbidden } from './fhir-error.ts';
 
 const ACTOR_CHARACTERS_MAX = 160;
+
+/**
+ * Types that are about the organization and its offers. Only these does a patient token see where they name nobody: a
+ * Binary or a Bundle that names no patient may still hold somebody's record.
+ */
+const DIRECTORY_TYPES: ReadonlySet<string> = new Set([
+  'CodeSystem',
+  'Endpoint',
+  'HealthcareService',
+  'InsurancePlan',
+  'Location',
+  'Medication',
+  'MedicationKnowledge',
+  'Organization',
+  'OrganizationAffiliation',
+  'Practitioner',
+  'PractitionerRole',
+  'Questionnaire',
+  'Substance',
+  'ValueSet',
+]);
 
 /**
  * Refuses what the caller's scopes do not cover. Other members never come this way: what they may see is decided by
@@ -20,11 +40,11 @@ export function requireScope(caller: Caller, type: string, interaction: Interact
 /**
  * Whose records of this type the caller may see. A patient token sees the records of that patient alone: not those
  * that name another patient too, because each of them would have to permit it. Directory types (Organization,
- * Practitioner) are nobody's and seen by all.
+ * Practitioner) are nobody's and seen by all; whatever else names nobody, by the organization alone.
  */
 export function visibilityFor(caller: Caller, type: string): Visibility {
   if (caller.kind !== 'patient') return { kind: 'all' };
-  return { kind: 'patient', patient: caller.patientId ?? '', includeUnowned: !isPatientRelated(type) };
+  return { kind: 'patient', patient: caller.patientId ?? '', includeUnowned: DIRECTORY_TYPES.has(type) };
 }
 
 /** {@link visibilityFor}, asked of one version. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { subjectKey } from '../keystore/index.ts';
 import { observationText, PATIENT, patientCaller, systemCaller, TestWorld } from './testing.ts';
 
 let world: TestWorld;
@@ -229,6 +230,29 @@ describe('PRIV-20: a patient uses FHIR, within the own compartment', () => {
     expect((await world.request('GET', `Observation/${shared}`, { caller })).status).toBe(404);
     const all = await world.request('GET', 'Observation', { caller });
     expect(all.json.entry.map((entry: { resource: { id: string } }) => entry.resource.id)).toEqual([id]);
+  });
+
+  it('what names no patient is nobody’s to read for a patient token, unless it is a directory’s', async () => {
+    const mine = await world.create(PATIENT);
+    const caller = patientCaller(mine);
+    const bundle = { resourceType: 'Bundle', type: 'collection', entry: [{ resource: PATIENT }] };
+    const binary = { resourceType: 'Binary', contentType: 'text/plain', data: 'Y29uZmlkZW50aWFs' };
+    for (const resource of [bundle, binary]) {
+      const id = await world.create(resource);
+      const { resourceType } = resource;
+      expect((await world.request('GET', `${resourceType}/${id}`, { caller })).status).toBe(404);
+      expect((await world.request('GET', `${resourceType}/${id}/_history`, { caller })).status).toBe(404);
+      expect((await world.request('GET', `${resourceType}?_id=${id}`, { caller })).json.total).toBe(0);
+    }
+  });
+
+  it('a refused write of a patient token makes no key for whom it names', async () => {
+    const mine = await world.create(PATIENT);
+    const absent = '0b57a0c1-0000-4000-8000-000000000001';
+    const body = observation(absent);
+    const answer = await world.request('POST', 'Observation', { body, caller: patientCaller(mine) });
+    expect(answer.status).toBe(403);
+    expect(world.keystore.has(subjectKey(absent))).toBe(false);
   });
 });
 

@@ -33,6 +33,8 @@ export interface WriteOptions {
   /** The importer's validation: it has also made sure that the patients exist. */
   readonly imported?: Validation;
   readonly entry?: string | undefined;
+  /** Throws unless this may be written: asked before anything of it, a new patient's key included, is made. */
+  readonly requireAllowed?: (version: Pick<NewVersion, 'type' | 'subjects'>) => void;
 }
 
 /** Work inside one SQL transaction. Nothing is seen from outside before all of it is durable. */
@@ -63,6 +65,7 @@ export class RecordTransaction {
       now: now(),
       ownBases: [`${baseUrl}/`],
     });
+    options.requireAllowed?.(version);
     if (!options.imported) this.#named.push({ patients: version.subjects, plain, entry: options.entry });
     return this.#append(version, plain);
   }

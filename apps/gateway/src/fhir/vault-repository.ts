@@ -103,16 +103,18 @@ export class VaultRepository extends FhirRepository {
     id: string,
     replaces: StoredVersion | undefined,
   ): Promise<StoredVersion> {
-    const actor = actorOf(this.#caller);
-    const stored = await transaction.write(tree, { id, actor, replaces, entry: this.entry });
-    // A patient's writes about others, or about nobody, look like writes about patients who do not exist.
-    if (
-      this.#caller.kind === 'patient' &&
-      (stored.subjects.length === 0 || !isVisible(this.#caller, stored))
-    ) {
-      throw forbidden();
-    }
-    return stored;
+    const caller = this.#caller;
+    return transaction.write(tree, {
+      id,
+      actor: actorOf(caller),
+      replaces,
+      entry: this.entry,
+      // A patient's writes about others, or about nobody, look like writes about patients who do not exist.
+      requireAllowed: (version) => {
+        if (caller.kind !== 'patient') return;
+        if (version.subjects.length === 0 || !isVisible(caller, version)) throw forbidden();
+      },
+    });
   }
 
   /** The newest version if the caller may know of it. */
