@@ -132,3 +132,18 @@ describe('labelsOf', () => {
     ).toBe('V');
   });
 });
+
+test('a Patient inside a Bundle is one of those whom the Bundle is about', () => {
+  const about = { resource: { resourceType: 'Observation', subject: { reference: 'Patient/a' } } };
+  const inline = (patient: object) => ({ resource: { resourceType: 'Patient', ...patient } });
+  const bundle = (...entry: readonly object[]) => ({ resourceType: 'Bundle', type: 'collection', entry });
+  expect(subjectsOf(bundle(about, inline({ id: 'b' })))).toEqual({
+    patients: ['Patient/a', 'Patient/b'],
+    unresolved: [],
+  });
+  const nested = subjectsOf(bundle(about, { resource: bundle(inline({ name: [{ family: 'X' }] })) }));
+  expect(nested.patients).toEqual(['Patient/a']);
+  expect(nested.unresolved).toEqual([
+    { expression: 'Bundle.entry[1].resource.entry[0].resource', reason: 'no-id' },
+  ]);
+});

@@ -137,6 +137,20 @@ function addSubjects(search: Search, resource: JsonObject, expression: string): 
   for (const found of referencesOf(withoutContained, expression)) {
     addReference(search, found, lastName(found.expression));
   }
+  if (type === 'Bundle') {
+    walk(resource, ['entry', 'resource'], expression, (inner, at) => {
+      if (isObject(inner)) addInline(search, inner, at);
+    });
+  }
+}
+
+/** A Patient that stands inside a Bundle is told with it, referred to or not. */
+function addInline(search: Search, inner: JsonObject, expression: string): void {
+  if (inner.resourceType === 'Bundle') addSubjects(search, inner, expression);
+  if (inner.resourceType !== 'Patient') return;
+  const id = idOf(inner as FhirResource);
+  if (id === undefined) search.unresolved.push({ expression, reason: 'no-id' });
+  else search.patients.add(`Patient/${id}`);
 }
 
 /**

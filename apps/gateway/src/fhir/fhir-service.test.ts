@@ -235,7 +235,8 @@ describe('PRIV-20: a patient uses FHIR, within the own compartment', () => {
   it('what names no patient is nobody’s to read for a patient token, unless it is a directory’s', async () => {
     const mine = await world.create(PATIENT);
     const caller = patientCaller(mine);
-    const bundle = { resourceType: 'Bundle', type: 'collection', entry: [{ resource: PATIENT }] };
+    const note = { resourceType: 'Basic', code: { text: 'a note' } };
+    const bundle = { resourceType: 'Bundle', type: 'collection', entry: [{ resource: note }] };
     const binary = { resourceType: 'Binary', contentType: 'text/plain', data: 'Y29uZmlkZW50aWFs' };
     for (const resource of [bundle, binary]) {
       const id = await world.create(resource);
