@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decodeGenesis } from '@careledger/ledger';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -122,10 +122,31 @@ describe('the main job, by four processes', () => {
   });
 });
 
+/** The README's shell lines, against this consortium instead of the default folder and port. */
+function runReadmeSnippet(): { readonly code: number | null; readonly output: string } {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  const snippet = /```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? 'exit 1';
+  const here = snippet
+    .replaceAll('npx careledger', `'${process.execPath}' '${MAIN}'`)
+    .replaceAll('./.careledger/', `${data}/`)
+    .replaceAll('.careledger/', `${data}/`)
+    .replaceAll(':7400', `:${BASE_PORT}`)
+    .replaceAll("' status", `' status --data '${data}'`)
+    .replaceAll("' token", `' token --data '${data}'`);
+  const { status, stdout, stderr } = spawnSync('bash', ['-euo', 'pipefail', '-c', here], {
+    env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ''}` },
+    encoding: 'utf8',
+  });
+  return { code: status, output: `${stdout}${stderr}` };
+}
+
 describe('the same data folder again', () => {
   test('it continues, serves until it is interrupted, and ends cleanly', async () => {
     const run = start(options);
     await until(() => run.lines.some((line) => line.event === 'ready') || run.child.exitCode !== null);
+    const snippet = runReadmeSnippet();
+    expect(snippet.output).toContain('"resourceType":"Bundle"');
+    expect(snippet.code).toBe(0);
     const again = start([...options, '--exit']);
     const refused = await again.ended;
     expect(refused.code).not.toBe(0);
