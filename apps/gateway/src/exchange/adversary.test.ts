@@ -93,7 +93,7 @@ afterAll(async () => {
   await world.close();
 });
 
-test('PRIV-26: neither page nor link tells of records that are withheld', async () => {
+test('neither page nor link tells of records that are withheld', async () => {
   const some = await search('Condition', { _count: '1' });
   const none = await search('Condition', { _count: '1', 'recorded-date': '1900' });
   expect(some.status).toBe(200);
@@ -169,7 +169,7 @@ test('nobody but the recipient of a disclosure acknowledges it', async () => {
   await take(clinic);
 });
 
-test('NET-18: a custodian whose pages never end is left after its first empty one', async () => {
+test('a custodian whose pages never end is left after its first empty one', async () => {
   const { context } = world.clinic.exchange;
   let asked = 0;
   const members: ExchangeContext['members'] = {
