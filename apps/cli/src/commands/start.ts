@@ -6,8 +6,8 @@ import { BASE_PORT, HOSPITAL, LOCAL_MEMBERS } from '../consortium/members.ts';
 import { CliError } from '../errors.ts';
 import { mainJob } from '../scenario/main-job.ts';
 import { createJsonReporter, createTextReporter, type Reporter } from '../scenario/reporter.ts';
-import { playStep } from '../scenario/step.ts';
-import { createWorld } from '../scenario/world.ts';
+import { playStep, type Step } from '../scenario/step.ts';
+import { createWorld, type World } from '../scenario/world.ts';
 import { runVerb } from './output.ts';
 
 interface StartOptions {
@@ -101,10 +101,13 @@ async function playMainJob(run: {
     importPath: options.import,
     importCustodian: options.custodian,
   });
-  let held = true;
+  const failed = new Set<number>();
   for (const [index, step] of mainJob.entries()) {
-    const report = await playStep(step, index + 1, world, reporter);
-    held &&= report.held;
+    const number = index + 1;
+    const missing = step.needs?.find((needed) => failed.has(needed));
+    const played = missing === undefined ? step : notPlayed(step, missing);
+    const report = await playStep(played, number, world, reporter);
+    if (!report.held) failed.add(number);
   }
   reporter.event('ready', {
     chain: consortium.file.chain,
@@ -116,7 +119,15 @@ async function playMainJob(run: {
       console,
     })),
   });
-  return held;
+  return failed.size === 0;
+}
+
+/** A step that cannot be played says why, and has not held. */
+function notPlayed(step: Step<World>, missing: number): Step<World> {
+  return {
+    title: step.title,
+    play: async (_world, log) => log.check(`not played: step ${missing} did not hold`, false),
+  };
 }
 
 function requirePath(path: string): void {

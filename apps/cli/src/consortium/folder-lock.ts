@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { CliError } from '../errors.ts';
 
 function isAlive(processId: number): boolean {
@@ -11,6 +11,29 @@ function isAlive(processId: number): boolean {
   }
 }
 
+/** Makes one folder after the other: `recursive` never ends where a file system takes no folders at all. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) {
+    if (!statSync(folder).isDirectory()) throw new Error('it is not a folder');
+    return;
+  }
+  makeFolder(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
+}
+
+function requireFolder(folder: string): void {
+  try {
+    makeFolder(folder);
+  } catch (cause) {
+    throw new CliError(
+      'data/folder',
+      `The data folder ${folder} cannot be made or used.`,
+      'Give a folder that you may write to with --data.',
+      { cause },
+    );
+  }
+}
+
 /**
  * Takes a data folder for this process. A lock whose process is gone (it was killed) is taken over.
  *
@@ -18,7 +41,7 @@ function isAlive(processId: number): boolean {
  * @throws {@link CliError} `data/in-use` while another process has it.
  */
 export function lockFolder(folder: string): () => void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  requireFolder(folder);
   const path = join(folder, 'lock');
   for (;;) {
     try {

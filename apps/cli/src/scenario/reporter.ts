@@ -20,6 +20,8 @@ export interface StepReport {
   readonly milliseconds: number;
   readonly checks: readonly { readonly text: string; readonly held: boolean }[];
   readonly figures: Figures;
+  /** What was found wrong in what the step was given: files, entries, expressions. */
+  readonly findings?: readonly object[];
 }
 
 const BAR_WIDTH = 32;

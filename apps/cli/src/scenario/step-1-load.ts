@@ -13,6 +13,8 @@ const RECORDS_LEAST = 2_000;
 /** The generator's "today" is fixed, so that every run makes the same records. */
 const SYNTHETIC_NOW = Date.UTC(2026, 8, 1);
 const BUNDLE_RECORDS = 100;
+/** Findings of an import that a person is shown. */
+const FINDINGS_SHOWN = 20;
 const ANCHORED_WITHIN_MILLISECONDS = 60_000;
 
 interface OutboxFigures {
@@ -138,11 +140,15 @@ async function importFiles(world: World, log: StepLog): Promise<number> {
   for (const name of ['read', 'distinct', 'created', 'updated', 'unchanged', 'flagged', 'refused'] as const) {
     log.figure(name, report[name]);
   }
-  for (const { file, entry, outcome, expression, text } of report.findings.slice(0, 20)) {
+  log.figure('brokenFiles', report.brokenFiles);
+  for (const finding of report.findings) log.finding(finding);
+  for (const { file, entry, outcome, expression, text } of report.findings.slice(0, FINDINGS_SHOWN)) {
     log.say(`${outcome}: ${file}${entry === undefined ? '' : `, entry ${entry}`}: ${expression}: ${text}`);
   }
-  if (report.findings.length > 20) log.say(`... and ${report.findings.length - 20} more findings`);
+  const hidden = report.findings.length - FINDINGS_SHOWN;
+  if (hidden > 0) log.say(`... and ${hidden} more, all in the step's report with --json`);
   if (report.brokenFiles > 0) log.say(`${report.brokenFiles} broken files were left out; the rest is loaded`);
+  log.check(`resources were found in ${path}`, report.read > 0);
   const settled = report.created + report.updated + report.unchanged + report.refused;
   log.check('every entry was created, updated, found unchanged, or refused by name', settled === report.read);
   return report.created + report.updated;

@@ -17,6 +17,7 @@ const CANDIDATES = 20;
 /** Step 2: without consent nothing is told; with it, the clinic finds the patient's records. */
 export const askAndConsent: Step<World> = {
   title: 'The clinic asks and is told nothing; the patient consents; the clinic finds the records',
+  needs: [1],
   play: async (world, log) => {
     const hospital = world.session({ organization: HOSPITAL, scope: 'user/*.cruds', user: 'front-desk' });
     const clinic = clinicSession(world);

@@ -45,6 +45,7 @@ export async function fetchRecords(clinic: GatewaySession, patient: string): Pro
 /** Step 3: bytes straight from the hospital; the clinic's gateway verifies each record before it files it. */
 export const fetchAndVerify: Step<World> = {
   title: 'The clinic fetches the records straight from the hospital and verifies each one',
+  needs: [2],
   play: async (world, log) => {
     const clinic = clinicSession(world);
     const patient = world.story.clinicPatient ?? '';

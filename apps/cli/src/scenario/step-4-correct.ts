@@ -7,6 +7,7 @@ import type { World } from './world.ts';
 /** Step 4: nothing is overwritten. A correction and a retraction are appended; the originals stay provable. */
 export const correctAndRetract: Step<World> = {
   title: 'A record is corrected, another retracted: both by append',
+  needs: [2],
   play: async (world, log) => {
     const session = world.session({ organization: HOSPITAL, scope: 'user/*.cruds', user: 'records-office' });
     const search = new URLSearchParams({ patient: `Patient/${world.story.hospitalPatient}`, _count: '20' });

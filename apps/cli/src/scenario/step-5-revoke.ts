@@ -18,6 +18,7 @@ const REPORTED_WITHIN_MILLISECONDS = 15_000;
 /** Step 5: once a revocation is acknowledged nothing leaves, and everybody's access is on record. */
 export const revokeAndAccount: Step<World> = {
   title: 'The patient revokes; the next fetch is refused; the history shows who saw what',
+  needs: [3],
   play: async (world, log) => {
     await revoke(world, log);
     const clinic = clinicSession(world);

@@ -17,6 +17,7 @@ const FLIPPED_PLACES = [0.02, 0.2, 0.4, 0.6, 0.8, 0.98];
 /** Step 6: one flipped byte, in copies of four kinds of file. Each must be found, and named. */
 export const tamper: Step<World> = {
   title: 'Tampering: one byte flipped in a copy of each kind of file',
+  needs: [4, 5],
   play: async (world, log) => {
     const folder = mkdtempSync(join(tmpdir(), 'careledger-tamper-'));
     try {
