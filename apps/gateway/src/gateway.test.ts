@@ -121,6 +121,16 @@ async function call(
 }
 
 describe('a member’s gateway over HTTPS', () => {
+  it.each([
+    ['/fhir/R4/Patient?_format=xml', 406],
+    ['/fhir/R4/Patient?_format=application/fhir+json', 200],
+    ['/fhir/R4/Observation/%00%ff', 400],
+  ])('%s is answered in FHIR’s own words with %i', async (path, status) => {
+    const answer = await call('GET', path, { bearer: await token('system/*.rs') });
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.text).resourceType).toBe(status === 200 ? 'Bundle' : 'OperationOutcome');
+  });
+
   it('LED-16: a record is created, read as it was written, anchored, and its receipt verified offline', async () => {
     const bearer = await token('system/*.cruds');
     const patient = await call('POST', '/fhir/R4/Patient', { bearer, body: JSON.stringify(PATIENT) });

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../caller.ts';
-import { callerOf, PUBLIC_ROUTE } from '../server/index.ts';
+import { callerOf, HttpError, PUBLIC_ROUTE } from '../server/index.ts';
 import { capabilityStatement } from './capability-statement.ts';
 import type { FhirInput, FhirMethod, FhirService } from './fhir-service.ts';
 
@@ -37,6 +37,23 @@ function inputOf(request: FastifyRequest, caller: Caller): FhirInput {
   };
 }
 
+const JSON_FORMAT = /^(json|(application|text)\/(fhir\+)?json|application\/cbor)\b|^\*\/\*|^application\/\*/i;
+
+/** This server speaks JSON. @throws {@link HttpError} 406 for a caller who takes nothing of the kind. */
+function requireJson(request: FastifyRequest): void {
+  const format = new URL(request.url, 'https://localhost').searchParams.get('_format');
+  const accept = request.headers.accept ?? '*/*';
+  // `_format` overrides the header (FHIR R4, http, section 3.1.0.1.11). A bare plus arrives as a space.
+  const wanted = format === null ? accept.split(',') : [format.replace(' ', '+')];
+  if (wanted.some((type) => JSON_FORMAT.test(type.trim()))) return;
+  throw new HttpError({
+    status: 406,
+    code: 'request/format',
+    message: 'This server answers in JSON alone.',
+    help: 'Ask for application/fhir+json.',
+  });
+}
+
 /** Registers the FHIR API: `/metadata` for everybody, everything else behind a token. */
 export function fhirRoutes(app: FastifyInstance, options: FhirRoutesOptions): void {
   const statement = JSON.stringify(
@@ -47,6 +64,7 @@ export function fhirRoutes(app: FastifyInstance, options: FhirRoutesOptions): vo
   );
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const caller = callerOf(request);
+    requireJson(request);
     if (await options.intercept?.(request, reply, caller)) return reply;
     const { status, headers, body } = await options.service.handle(inputOf(request, caller));
     return reply.code(status).headers(headers).send(body);

@@ -33,6 +33,7 @@ const ISSUE: Readonly<Record<number, string>> = {
   403: 'forbidden',
   404: 'not-found',
   405: 'not-supported',
+  406: 'not-supported',
   413: 'too-long',
   415: 'not-supported',
   422: 'processing',
@@ -58,6 +59,18 @@ const FRAMEWORK: Readonly<Record<string, ErrorAnswer>> = {
     code: 'request/content-length',
     message: 'The body does not have the announced length.',
     help: 'Send the whole body.',
+  },
+  FST_ERR_BAD_URL: {
+    status: 400,
+    code: 'request/url',
+    message: 'The address is not a well-formed URL.',
+    help: 'Percent-encode it as UTF-8.',
+  },
+  FST_ERR_MAX_PARAM_LENGTH: {
+    status: 400,
+    code: 'request/url',
+    message: 'A part of the address is too long.',
+    help: 'Put long values into the body: search by POST.',
   },
   FST_ERR_CTP_EMPTY_JSON_BODY: {
     status: 400,

@@ -95,8 +95,11 @@ function routeOf(request: FastifyRequest): string {
   return request.routeOptions.url ?? 'no route';
 }
 
-function answerErrors(app: FastifyInstance, log: ServerLog): void {
-  const send = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+type SendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+
+/** How every error is answered, whether a route, a hook or the router itself raised it. */
+function errorSender(log: ServerLog): SendError {
+  return (error, request, reply) => {
     const answer = answerFor(error);
     if (answer.status >= 500) {
       // The stack shows code; the message of a foreign error may show data, so only its class is kept.
@@ -107,6 +110,9 @@ function answerErrors(app: FastifyInstance, log: ServerLog): void {
     const { headers, body } = encodeError(answer, pathOf(request.raw));
     return reply.code(answer.status).headers(headers).send(body);
   };
+}
+
+function answerErrors(app: FastifyInstance, send: SendError): void {
   app.setErrorHandler(send);
   app.setNotFoundHandler((request, reply) =>
     send(
@@ -167,7 +173,9 @@ function logRequests(app: FastifyInstance, log: ServerLog): void {
  * @throws Error with code `EADDRINUSE` when the port is taken.
  */
 export async function startGatewayServer(options: GatewayServerOptions): Promise<GatewayServer> {
+  const send = errorSender(options.log);
   const app = Fastify({
+    frameworkErrors: send,
     serverFactory: (handler) => createListener(options, handler),
     bodyLimit: limits.BODY_BYTES_MAX,
     forceCloseConnections: 'idle',
@@ -179,7 +187,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     // A kept-alive connection would hold the shutdown up.
     if (closing.signal.aborted) reply.header('connection', 'close');
   });
-  answerErrors(app, options.log);
+  answerErrors(app, send);
   logRequests(app, options.log);
   requireTokens(app, options.authorization);
   acceptContentTypes(app);

@@ -225,6 +225,7 @@ test('errors say what happened and what to do, with a code', async () => {
     [ask(`/v1/chains/${'00'.repeat(32)}`), 404, 'api/unknown-chain'],
     [ask(`${chain}/blocks/99999`), 404, 'ledger/not-found'],
     [ask(`${chain}/blocks/-1`), 400, 'api/malformed'],
+    [ask('/v1/chains/%ff%zz/status'), 400, 'api/malformed'],
     [ask(`${chain}/blocks?limit=100000`), 400, 'api/malformed'],
     [ask(`${chain}/state/xyz`), 400, 'api/malformed'],
     [ask(`${chain}/transactions/${'00'.repeat(32)}`), 404, 'api/not-found'],
@@ -243,6 +244,12 @@ test('errors say what happened and what to do, with a code', async () => {
     expect(answer.json.message.length).toBeGreaterThan(0);
     expect(answer.json.help.length).toBeGreaterThan(0);
   }
+});
+
+test('the status stands at the chain’s own address and at /status', async () => {
+  const [own, named] = [await ask(chain), await ask(`${chain}/status`)];
+  expect([own.status, named.status]).toEqual([200, 200]);
+  expect(named.json.node).toBe(own.json.node);
 });
 
 test('LED-02: no method of the API changes or deletes what is final', async () => {

@@ -78,6 +78,8 @@ export class ApiServer {
       bodyLimit: BODY_BYTES_MAX,
       routerOptions: { maxParamLength: URL_PARAMETER_CHARACTERS_MAX },
       forceCloseConnections: true,
+      // What the router refuses before any route is chosen: a malformed escape, a parameter that is too long.
+      frameworkErrors: (fault, request, reply) => this.#fail(fault, request, reply),
     }) as unknown as FastifyInstance;
     this.#server.removeAllContentTypeParsers();
     this.#server.addContentTypeParser('application/cbor', { parseAs: 'buffer' }, (_request, body, done) =>

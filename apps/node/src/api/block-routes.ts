@@ -17,7 +17,8 @@ const BLOCKS_LISTED_MAX = 100;
 /** Status, genesis, blocks, validators, history. */
 export function blockRoutes(node: RunningNode, streams: EventStreams): readonly RouteOptions[] {
   return [
-    statusRoute(node),
+    statusRoute(node, ''),
+    statusRoute(node, '/status'),
     genesisRoute(node),
     ...blocksRoutes(node),
     ...trustRoutes(node),
@@ -25,10 +26,10 @@ export function blockRoutes(node: RunningNode, streams: EventStreams): readonly 
   ];
 }
 
-function statusRoute(node: RunningNode): RouteOptions {
+function statusRoute(node: RunningNode, path: '' | '/status'): RouteOptions {
   return {
     method: 'GET',
-    path: '',
+    path,
     summary:
       'Where this node stands: newest final height, hash, state root, engine, peers, mempool, storage.',
     answers: [JSON_TYPE],
