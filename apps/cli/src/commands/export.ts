@@ -1,5 +1,7 @@
 import { exportAuditBundle } from '@careledger/client';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { CliError } from '../errors.ts';
+import { heightOf } from './height.ts';
 import { type ConnectionOptions, withConnection, withNode } from './node-connection.ts';
 import { type OutputOptions, printFacts, printJson, printLine, runVerb, timeText } from './output.ts';
 import { writeFile } from './prove.ts';
@@ -8,12 +10,6 @@ interface ExportOptions extends OutputOptions, ConnectionOptions {
   readonly out: string;
   readonly from: number;
   readonly to?: number;
-}
-
-function heightOf(text: string): number {
-  const height = Number(text);
-  if (Number.isSafeInteger(height) && height > 0) return height;
-  throw new InvalidArgumentError('A height is a whole number from 1.');
 }
 
 /** `careledger export --out FILE`: blocks with everything that proves them, checked before they are written. */
@@ -30,6 +26,7 @@ export function registerExport(program: Command): void {
     .option('--json', 'print one JSON object')
     .action((options: ExportOptions) =>
       runVerb(options, async () => {
+        requireRange(options);
         const { bytes, report } = await withNode(options, ({ client }) =>
           exportAuditBundle(client, {
             fromHeight: options.from,
@@ -53,4 +50,13 @@ export function registerExport(program: Command): void {
         ]);
       }),
     );
+}
+
+function requireRange({ from, to }: ExportOptions): void {
+  if (to === undefined || from <= to) return;
+  throw new CliError(
+    'cli/range',
+    `There are no blocks from ${from} to ${to}.`,
+    'Give --from at most as high as --to.',
+  );
 }

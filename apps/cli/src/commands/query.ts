@@ -1,6 +1,8 @@
 import { getHead, getState, getTransaction, type LedgerClient } from '@careledger/client';
 import { CborError, type CborValue, decodeCbor } from '@careledger/primitives';
 import type { Command } from 'commander';
+import { CliError } from '../errors.ts';
+import { heightOf } from './height.ts';
 import { type ConnectionOptions, withConnection, withNode } from './node-connection.ts';
 import {
   type Facts,
@@ -24,7 +26,7 @@ export function registerQuery(program: Command): void {
     .description('read the ledger; every answer is proven or refused')
     .argument('<subject>', 'head, organization, key, consent, state or transaction')
     .argument('[id]', 'which one')
-    .option('--height <number>', 'as of an earlier block', Number);
+    .option('--height <number>', 'a state, organization, key or consent as of an earlier block', heightOf);
   withConnection(command)
     .option('--json', 'print one JSON object')
     .addHelpText('after', SUBJECTS_HELP)
@@ -48,6 +50,9 @@ interface Question {
 
 async function askFor(client: LedgerClient, { subject: text, id, options }: Question): Promise<Facts> {
   const subject = subjectOf(text);
+  if (options.height !== undefined && (subject === 'head' || subject === 'transaction')) {
+    throw new CliError('cli/height', `A ${subject} has no --height.`, 'Leave it out, or ask for a state.');
+  }
   if (subject === 'head') return headFacts(client);
   if (subject === 'transaction') return transactionFacts(client, id);
   const key = keyOf(subject, id);

@@ -126,6 +126,8 @@ async function answer(member: Member, request: MemberRequest): Promise<void> {
   }
 }
 
+// Whatever this process writes is for its own user alone: databases and logs too.
+process.umask(0o077);
 main().catch((error: unknown) => {
   send({ kind: 'failed', fault: memberFault(error) });
   if (!process.connected)

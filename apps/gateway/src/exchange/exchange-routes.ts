@@ -1,4 +1,4 @@
-import { REQUEST_ID_BYTES } from '@careledger/custody';
+import { CHUNK_TYPES_MAX, REQUEST_ID_BYTES } from '@careledger/custody';
 import { isResource, type LosslessResource } from '@careledger/fhir';
 import { fromBase64Url, type OrganizationId, organizationId } from '@careledger/primitives';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -71,6 +71,9 @@ async function release(
   const form = search && new URLSearchParams(String(context.request.body ?? ''));
   const read = parameters ?? formParameters(form);
   const types = read.texts('type');
+  if (types.length > CHUNK_TYPES_MAX) {
+    throw new ExchangeError('exchange/invalid', `At most ${CHUNK_TYPES_MAX} types can be asked for.`);
+  }
   for (const type of search ? [search.type] : types.length > 0 ? types : ['*']) {
     requireAllowed(context.caller, isR4ResourceType(type) ? type : '*', search ? 'search-type' : 'read');
   }
