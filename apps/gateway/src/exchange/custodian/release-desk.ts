@@ -1,5 +1,4 @@
 import {
-  type CandidateRecord,
   CHUNK_RECORDS_MAX,
   CHUNK_SUBJECTS_MAX,
   type ChunkFacts,
@@ -15,7 +14,6 @@ import {
   signDisclosureLeaf,
   stepRelease,
 } from '@careledger/custody';
-import { isResource, labelsOf, parseLossless } from '@careledger/fhir';
 import { type ConsentId, toHex } from '@careledger/primitives';
 import { nothingToShow } from '../errors.ts';
 import type { ExchangeContext } from '../exchange-context.ts';
@@ -24,6 +22,7 @@ import { encodeReleaseBundle } from '../release-bundle.ts';
 import type { StoredConsent } from '../store/custodian-store.ts';
 import { type AskedPurpose, patientFacts } from './consent-facts.ts';
 import { gatherEvidence, type ReleaseEvidence } from './release-evidence.ts';
+import { candidateOf, pageWith } from './release-page.ts';
 
 /** One question of another member's gateway. */
 export interface AskedRelease extends AskedPurpose {
@@ -333,19 +332,4 @@ export class ReleaseDesk {
       () => ({ type: 'failed' as const }),
     );
   }
-}
-
-/** Withheld records that fit beside the released ones: the chunk's entry counts them. */
-function pageWith(
-  records: readonly ReleasableRecord[],
-  withheld: readonly ReleasableRecord[],
-  size: number,
-): RecordPage {
-  return { records: [...records, ...withheld.slice(0, CHUNK_RECORDS_MAX - records.length)], size };
-}
-
-function candidateOf(record: ReleasableRecord): CandidateRecord {
-  const resource = parseLossless(record.text);
-  const labels = isResource(resource) ? labelsOf(resource).map((label) => label.code) : [];
-  return { commitment: record.leaf.commitment, type: record.type, labels, subjects: record.subjects };
 }
