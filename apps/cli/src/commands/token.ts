@@ -1,15 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  LOCAL_OPERATOR,
-  mutualTlsAgent,
-  requestToken,
-  tokenEndpointOf,
-} from '@careledger/gateway/token-client';
+import { requestToken } from '@careledger/gateway/token-client';
 import type { Command } from 'commander';
-import type { JWK } from 'jose';
-import { readConsortiumFile } from '../consortium-file.ts';
-import { DATA_FOLDER, memberOf } from './node-connection.ts';
+import { organizationOf, readConsortiumFile } from '../consortium-file.ts';
+import { operatorTokenRequest } from '../local-operator.ts';
+import { DATA_FOLDER } from './node-connection.ts';
 import { type OutputOptions, printJson, printLine, runVerb } from './output.ts';
 
 interface TokenOptions extends OutputOptions {
@@ -46,27 +40,13 @@ The key behind it is the local operator's, which may speak for anybody here: for
 
 async function printToken(options: TokenOptions): Promise<void> {
   const consortium = readConsortiumFile(options.data);
-  const organization = memberOf(consortium, options.organization);
-  const caFile = join(options.data, consortium.caFile);
-  const privateKey = JSON.parse(
-    readFileSync(join(options.data, consortium.localOperatorKeyFile), 'utf8'),
-  ) as JWK;
-  const agent = mutualTlsAgent({ certificateAuthority: readFileSync(caFile, 'utf8') });
+  const request = operatorTokenRequest({ ...options, folder: options.data, consortium });
   try {
-    const token = await requestToken({
-      clientId: LOCAL_OPERATOR,
-      privateKey,
-      tokenEndpoint: tokenEndpointOf(new URL(organization.fhir).origin),
-      scope: options.scope,
-      agent,
-      extensions: {
-        ...(options.patient === undefined ? {} : { patient: options.patient }),
-        ...(options.user === undefined ? {} : { user: options.user }),
-      },
-    });
-    if (options.json === true) printJson({ ...token, fhir: organization.fhir, caFile });
+    const token = await requestToken(request);
+    const { fhir } = organizationOf(consortium, options.organization);
+    if (options.json === true) printJson({ ...token, fhir, caFile: join(options.data, consortium.caFile) });
     else printLine(token.accessToken);
   } finally {
-    await agent.destroy();
+    await request.agent.destroy();
   }
 }

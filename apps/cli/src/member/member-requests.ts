@@ -29,22 +29,18 @@ function textOf(parameters: MemberRequest['parameters'], name: string): string {
 /** What a member's own operator may ask its process for, beside the APIs that everybody has. */
 const HANDLERS: Readonly<Record<string, Handler>> = {
   status: async ({ node }) => {
-    const { height, headerHash, stateRoot, engineHeight, peers, storage, halted } = node.status();
+    const { height, headerHash, stateRoot, engineHeight, peers, halted } = node.status();
     return {
       height,
       engineHeight,
       headerHash: toHex(headerHash),
       stateRoot: toHex(stateRoot),
       peers: peers.filter((peer) => peer.connected).length,
-      segmentBytes: storage.segmentBytes,
-      transactions: storage.transactions,
       halted: halted ?? null,
     };
   },
   outbox: async ({ gateway }) => gateway.metrics(),
   'tamper-vault-copy': async ({ gateway }) => tamperVaultCopy(gateway),
-  'verify-store': async ({ node }) => node.verifyStore(),
-  'verify-vault': async ({ gateway }) => gateway.verifyVault(),
   import: async ({ gateway }, parameters, onProgress) =>
     importResources({
       path: textOf(parameters, 'path'),

@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  type AssertionExtensions,
   fhirBaseOf,
-  LOCAL_OPERATOR,
   mutualTlsAgent,
   requestToken,
+  type TokenRequest,
   tokenEndpointOf,
-} from '@careledger/gateway';
+} from '@careledger/gateway/token-client';
 import type { JWK } from 'jose';
 import { type Agent, request } from 'undici';
 import { homePaths } from '../consortium/member-config.ts';
 import { type ConsortiumFile, organizationOf } from '../consortium-file.ts';
 import { CliError } from '../errors.ts';
+import { type OperatorOptions, operatorTokenRequest } from '../local-operator.ts';
 
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 const REQUEST_MILLISECONDS_MAX = 60_000;
@@ -47,17 +47,6 @@ export interface GatewaySession {
   readonly send: (path: string, options?: RequestOptions) => Promise<Answer>;
 }
 
-export interface SessionOptions {
-  readonly folder: string;
-  readonly consortium: ConsortiumFile;
-  readonly organization: string;
-  readonly scope: string;
-  /** Patient resource id that the token speaks for. */
-  readonly patient?: string;
-  /** User id that the token speaks for. */
-  readonly user?: string;
-}
-
 /**
  * Opens a session of one member's gateway at another's: its client key, its certificate, and UDAP's `hl7-b2b` claims, as
  * the gateway itself would. For looking at what another member is told.
@@ -78,9 +67,11 @@ export function openMemberSession(options: {
   });
   const privateKey = JSON.parse(readFileSync(paths.clientKey, 'utf8')) as JWK;
   const { origin } = new URL(organizationOf(consortium, to).fhir);
-  return session(origin, agent, {
+  return session({
     clientId: from,
     privateKey,
+    tokenEndpoint: tokenEndpointOf(origin),
+    agent,
     scope: 'system/*.rs',
     extensions: {
       b2b: { version: '1', organization_id: from, purpose_of_use: [purpose], subject_id: 'front-desk' },
@@ -89,32 +80,16 @@ export function openMemberSession(options: {
 }
 
 /** Opens a session as the local operator: development-grade, it may speak for any user or patient of this machine. */
-export function openSession(options: SessionOptions): GatewaySession {
-  const { folder, consortium } = options;
-  const origin = new URL(organizationOf(consortium, options.organization).fhir).origin;
-  const privateKey = JSON.parse(readFileSync(join(folder, consortium.localOperatorKeyFile), 'utf8')) as JWK;
-  const certificateAuthority = readFileSync(join(folder, consortium.caFile), 'utf8');
-  const agent = mutualTlsAgent({ certificateAuthority });
-  const extensions: AssertionExtensions = {
-    ...(options.patient === undefined ? {} : { patient: options.patient }),
-    ...(options.user === undefined ? {} : { user: options.user }),
-  };
-  return session(origin, agent, { clientId: LOCAL_OPERATOR, privateKey, scope: options.scope, extensions });
+export function openSession(options: OperatorOptions): GatewaySession {
+  return session(operatorTokenRequest(options));
 }
 
-interface SessionClient {
-  readonly clientId: string;
-  readonly privateKey: JWK;
-  readonly scope: string;
-  readonly extensions: AssertionExtensions;
-}
-
-function session(origin: string, agent: Agent, client: SessionClient): GatewaySession {
+function session(client: TokenRequest): GatewaySession {
+  const { origin } = new URL(client.tokenEndpoint);
   let token: Awaited<ReturnType<typeof requestToken>> | undefined;
   const bearer = async (): Promise<string> => {
-    if (!token || token.expiresAt - Date.now() < RENEW_BEFORE_MILLISECONDS) {
-      token = await requestToken({ ...client, tokenEndpoint: tokenEndpointOf(origin), agent });
-    }
+    if (!token || token.expiresAt - Date.now() < RENEW_BEFORE_MILLISECONDS)
+      token = await requestToken(client);
     return token.accessToken;
   };
   const base = fhirBaseOf(origin);
@@ -122,7 +97,12 @@ function session(origin: string, agent: Agent, client: SessionClient): GatewaySe
     base,
     // A path with a first slash is the gateway's own, not one below its FHIR base.
     send: async (path, sent = {}) =>
-      sendRequest(agent, path.startsWith('/') ? `${origin}${path}` : `${base}/${path}`, await bearer(), sent),
+      sendRequest(
+        client.agent,
+        path.startsWith('/') ? `${origin}${path}` : `${base}/${path}`,
+        await bearer(),
+        sent,
+      ),
   };
 }
 

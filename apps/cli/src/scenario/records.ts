@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { verifyReceiptFile } from '@careledger/client';
 import { fromBase64Url, fromHex, utf8, verifySignature } from '@careledger/primitives';
 import type { GatewaySession, Json, JsonObject } from './gateway-session.ts';
@@ -25,15 +23,15 @@ export function trustOf(world: World) {
 }
 
 export interface ReceiptOutcome {
-  readonly file: string;
+  /** What a `.receipt` file holds. */
   readonly bytes: Uint8Array;
   readonly held: boolean;
   readonly problem: string;
 }
 
 /**
- * Fetches the receipt of one version, keeps it as a file, and verifies it offline: that a final block holds the
- * commitment of exactly these bytes.
+ * Fetches the receipt of one version and verifies it offline: that a final block holds the commitment of exactly these
+ * bytes.
  */
 export async function fetchReceipt(
   world: World,
@@ -41,21 +39,20 @@ export async function fetchReceipt(
   version: { readonly type: string; readonly id: string; readonly version: number },
 ): Promise<ReceiptOutcome> {
   const path = `${version.type}/${version.id}`;
-  let receipt = await session.send(`/v1/records/${path}/versions/${version.version}/receipt`);
+  const ask = () => session.send(`/v1/records/${path}/versions/${version.version}/receipt`);
+  let receipt = await ask();
+  // 503: stored, and not anchored yet.
   await until(async () => {
-    if (receipt.status !== 503) return true;
-    receipt = await session.send(`/v1/records/${path}/versions/${version.version}/receipt`);
+    if (receipt.status === 503) receipt = await ask();
     return receipt.status !== 503;
   }, RECEIPT_WITHIN_MILLISECONDS);
   if (receipt.status !== 200) throw new Error(`the receipt was refused with ${receipt.status}`);
   const record = await session.send(`${path}/_history/${version.version}`);
-  const file = join(world.folder, `${version.type}-${version.version}.receipt`);
-  writeFileSync(file, receipt.body);
   const salt = fromBase64Url(String(receipt.headers['careledger-salt'] ?? ''));
   const verified = verifyReceiptFile(receipt.body, {
     ...trustOf(world),
     ...(salt ? { opening: { salt, record: utf8(record.text) } } : {}),
   });
   const problem = verified.ok ? '' : verified.error.code;
-  return { file, bytes: receipt.body, held: verified.ok && salt !== undefined, problem };
+  return { bytes: receipt.body, held: verified.ok && salt !== undefined, problem };
 }

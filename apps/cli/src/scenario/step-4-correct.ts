@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { HOSPITAL } from '../consortium/members.ts';
 import type { GatewaySession, JsonObject } from './gateway-session.ts';
 import { fetchReceipt, resourcesOf, textOf } from './records.ts';
@@ -18,8 +20,6 @@ export const correctAndRetract: Step<World> = {
     });
     const [first, second] = resourcesOf(found.json);
     if (!first || !second) throw new Error('the patient has no two observations');
-    world.story.corrected = `Observation/${textOf(first.id)}`;
-    world.story.retracted = `Observation/${textOf(second.id)}`;
     await correct(world, session, first, log);
     await retract(world, session, second, log);
   },
@@ -64,7 +64,8 @@ async function correct(
   const id = textOf(original.id);
   const after = await fetchReceipt(world, session, { type: 'Observation', id, version: version + 1 });
   log.check(`the correction has its own receipt ${after.problem}`.trim(), after.held);
-  world.story.receiptFile = after.file;
+  world.story.receiptFile = join(world.folder, 'correction.receipt');
+  writeFileSync(world.story.receiptFile, after.bytes);
 }
 
 async function retract(

@@ -1,15 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ConsortiumFile } from '../consortium-file.ts';
 import { CliError } from '../errors.ts';
+import type { OperatorOptions } from '../local-operator.ts';
 import type { MemberHandle } from '../member/member-handle.ts';
-import { type GatewaySession, openSession, type SessionOptions } from './gateway-session.ts';
+import { type GatewaySession, openSession } from './gateway-session.ts';
 
 /** Everything a step works with. */
 export interface World {
   readonly folder: string;
   readonly consortium: ConsortiumFile;
   readonly members: Map<string, MemberHandle>;
-  readonly session: (options: Omit<SessionOptions, 'folder' | 'consortium'>) => GatewaySession;
+  readonly session: (options: Omit<OperatorOptions, 'folder' | 'consortium'>) => GatewaySession;
   /** Starts a member again after its process has ended. */
   readonly restart: (organization: string) => Promise<MemberHandle>;
   readonly importPath: string | undefined;
@@ -26,9 +27,6 @@ export interface Story {
   /** The Consent resource at the hospital, and the consent's id on the ledger. */
   consentId?: string;
   ledgerConsentId?: string;
-  /** `Observation/…` of the hospital: corrected, and retracted. */
-  corrected?: string;
-  retracted?: string;
   /** Files that step 5 and 3 exported, for the tampering step. */
   reportFile?: string;
   receiptFile?: string;
@@ -61,8 +59,6 @@ export interface NodeStanding {
   readonly headerHash: string;
   readonly stateRoot: string;
   readonly peers: number;
-  readonly segmentBytes: number;
-  readonly transactions: number;
 }
 
 export async function standingOf(world: World, organization: string): Promise<NodeStanding> {
