@@ -10,6 +10,8 @@ export interface Scope {
   readonly update: boolean;
   readonly delete: boolean;
   readonly search: boolean;
+  /** Search parameters of a granular scope (`?category=...`, decoded, in order): all of them must hold. */
+  readonly restriction?: readonly (readonly [name: string, value: string])[];
 }
 
 /** Who asks, as the token and the client certificate prove it. Made by `authorization/`, judged everywhere else. */
