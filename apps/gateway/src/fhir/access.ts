@@ -1,8 +1,11 @@
+import type { Resource } from '@medplum/fhirtypes';
 import { type Interaction, isAllowed } from '../authorization/scopes.ts';
 import type { Caller } from '../caller.ts';
-import type { Visibility } from '../index-store/index.ts';
+import { searchValuesOf, type Visibility, type VisibleSubjects, wouldFind } from '../index-store/index.ts';
 import type { StoredVersion } from '../vault/index.ts';
 import { FhirError, forbidden } from './fhir-error.ts';
+import type { RecordStoreOptions } from './record-store.ts';
+import { restrictionCriteria } from './search-query.ts';
 
 const ACTOR_CHARACTERS_MAX = 160;
 
@@ -37,22 +40,105 @@ export function requireScope(caller: Caller, type: string, interaction: Interact
   if (caller.kind === 'organization' || !isAllowed(caller, type, interaction)) throw forbidden();
 }
 
+/** What deciding about granular scopes needs. */
+export type AccessContext = Pick<RecordStoreOptions, 'index' | 'indexer' | 'baseUrl'>;
+
+/** One letter of a scope. */
+export type Permission = 'create' | 'read' | 'update' | 'delete' | 'search';
+
+/** A version as far as access depends on it. */
+export type AccessedVersion = Pick<StoredVersion, 'type' | 'id' | 'subjects'>;
+
 /**
- * Whose records of this type the caller may see. A patient token sees the records of that patient alone: not those
- * that name another patient too, because each of them would have to permit it. Directory types (Organization,
- * Practitioner) are nobody's and seen by all; whatever else names nobody, by the organization alone.
+ * What of this type the caller may see. A patient token sees the records of that patient alone: not those that name
+ * another patient too, because each of them would have to permit it. Directory types (Organization, Practitioner) are
+ * nobody's and seen by all; whatever else names nobody, by the organization alone. Where all scopes for the permission
+ * are granular, a record must meet one of them as it is *now*: current labels govern old versions too.
  */
-export function visibilityFor(caller: Caller, type: string): Visibility {
+export function visibilityFor(
+  context: AccessContext,
+  caller: Caller,
+  type: string,
+  permission: Permission,
+): Visibility {
+  const granted = grantedCriteria(context, caller, type, permission);
+  return { ...subjectsFor(caller, type), ...(granted ? { granted } : {}) };
+}
+
+function subjectsFor(caller: Caller, type: string): VisibleSubjects {
   if (caller.kind !== 'patient') return { kind: 'all' };
   return { kind: 'patient', patient: caller.patientId ?? '', includeUnowned: DIRECTORY_TYPES.has(type) };
 }
 
-/** {@link visibilityFor}, asked of one version. */
-export function isVisible(caller: Caller, version: Pick<StoredVersion, 'type' | 'subjects'>): boolean {
-  const visibility = visibilityFor(caller, version.type);
-  if (visibility.kind === 'all') return true;
-  if (version.subjects.length === 0) return visibility.includeUnowned;
-  return version.subjects.every((subject) => subject === visibility.patient);
+/** The granular scopes as groups of criteria, or `undefined` where one scope covers the whole type. */
+function grantedCriteria(
+  { indexer, baseUrl }: AccessContext,
+  caller: Caller,
+  type: string,
+  permission: Permission,
+): Visibility['granted'] {
+  const restrictions: (readonly (readonly [string, string])[])[] = [];
+  for (const scope of caller.scopes) {
+    if (!scope[permission] || (scope.type !== '*' && scope.type !== type)) continue;
+    if (!scope.restriction || scope.restriction.length === 0) return undefined;
+    restrictions.push(scope.restriction);
+  }
+  const { tokenizer } = indexer;
+  return restrictions.flatMap((restriction) => {
+    const criteria = restrictionCriteria(type, restriction, { tokenizer, baseUrl });
+    return criteria ? [criteria] : [];
+  });
+}
+
+function isSubjectVisible(subjects: readonly string[], visible: VisibleSubjects): boolean {
+  if (visible.kind === 'all') return true;
+  if (subjects.length === 0) return visible.includeUnowned;
+  return subjects.every((subject) => subject === visible.patient);
+}
+
+/**
+ * {@link visibilityFor}, asked of one version, old or new. The index is asked only where every scope for the permission
+ * is granular.
+ */
+export async function maySee(
+  context: AccessContext,
+  caller: Caller,
+  version: AccessedVersion,
+  permission: Permission,
+): Promise<boolean> {
+  if (!isSubjectVisible(version.subjects, subjectsFor(caller, version.type))) return false;
+  const visibility = visibilityFor(context, caller, version.type, permission);
+  if (!visibility.granted) return true;
+  const { total } = await context.index.search({
+    type: version.type,
+    visibility,
+    criteria: [{ kind: 'ids', any: [version.id] }],
+    sort: { by: '_lastUpdated', descending: false },
+    countMax: 0,
+    countTotal: true,
+  });
+  return total === 1;
+}
+
+/**
+ * May the caller bring in a version that says this? The content itself must meet a granular scope. A patient's writes
+ * about others, or about nobody, look like writes about patients who do not exist.
+ */
+export async function mayWrite(
+  context: AccessContext,
+  caller: Caller,
+  version: AccessedVersion & Pick<StoredVersion, 'time'>,
+  plain: Resource,
+  permission: 'create' | 'update',
+): Promise<boolean> {
+  if (caller.kind === 'patient') {
+    const visible = subjectsFor(caller, version.type);
+    if (version.subjects.length === 0 || !isSubjectVisible(version.subjects, visible)) return false;
+  }
+  const visibility = visibilityFor(context, caller, version.type, permission);
+  if (!visibility.granted) return true;
+  const values = searchValuesOf(plain, context.indexer.tokenizer);
+  return wouldFind({ ...version, seq: 1, deleted: false, values }, visibility);
 }
 
 /** Who is written down as the author of a version: organization and client or user id. */

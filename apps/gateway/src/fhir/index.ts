@@ -1,4 +1,12 @@
-export { actorOf, isVisible, requireScope, visibilityFor } from './access.ts';
+export {
+  type AccessContext,
+  actorOf,
+  maySee,
+  mayWrite,
+  type Permission,
+  requireScope,
+  visibilityFor,
+} from './access.ts';
 export { BUNDLE_ENTRIES_MAX } from './bundle.ts';
 export { FhirError, type FhirErrorOptions, notFound, outcomeOf } from './fhir-error.ts';
 export { type FhirInput, type FhirOutput, FhirService, type FhirServiceOptions } from './fhir-service.ts';

@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import type { LosslessResource } from '@careledger/fhir';
 import type { Resource } from '@medplum/fhirtypes';
+import { sql } from 'kysely';
 import type { IndexChange, Indexer, IndexStore } from '../index-store/index.ts';
 import type { Validation } from '../validation/index.ts';
 import type { NewVersion, RecordKey, StoredVersion, Vault, VaultTransaction } from '../vault/index.ts';
@@ -34,7 +36,7 @@ export interface WriteOptions {
   readonly imported?: Validation;
   readonly entry?: string | undefined;
   /** Throws unless this may be written: asked before anything of it, a new patient's key included, is made. */
-  readonly requireAllowed?: (version: Pick<NewVersion, 'type' | 'subjects'>) => void;
+  readonly requireAllowed?: (version: NewVersion, plain: Resource) => Promise<void>;
 }
 
 /** Work inside one SQL transaction. Nothing is seen from outside before all of it is durable. */
@@ -65,7 +67,7 @@ export class RecordTransaction {
       now: now(),
       ownBases: [`${baseUrl}/`],
     });
-    options.requireAllowed?.(version);
+    await options.requireAllowed?.(version, plain);
     if (!options.imported) this.#named.push({ patients: version.subjects, plain, entry: options.entry });
     return this.#append(version, plain);
   }
@@ -102,32 +104,117 @@ export class RecordTransaction {
   }
 }
 
+/** Works that share one SQL transaction, and so one sync of the disk, at most. */
+export const GROUP_WORKS_MAX = 64;
+
+export interface TransactionOptions<Value> {
+  /** The work asks the search index: it comes first in its group, so that the index knows all that was written before. */
+  readonly searches?: boolean;
+  /** Runs when the work is durable and the search index knows it, before the next writer's turn. */
+  readonly thereafter?: (value: Value) => Promise<void>;
+}
+
+/** A work that waits for the writer's turn. */
+interface WaitingWork {
+  readonly searches: boolean;
+  /** Does the work and says what to do once it is durable: never throws. */
+  readonly run: (tx: VaultTransaction) => Promise<readonly IndexChange[]>;
+  readonly settle: () => Promise<void>;
+  readonly fail: (error: unknown) => void;
+}
+
 /** Writes records: vault first, durable with its outbox row; then the search index, before the next writer's turn. */
 export class RecordStore {
   readonly options: RecordStoreOptions;
+  readonly #waiting: WaitingWork[] = [];
+  #isDraining = false;
   #isIndexBehind = false;
 
   constructor(options: RecordStoreOptions) {
     this.options = options;
   }
 
-  /** Runs work in one transaction; writers take turns. */
-  async transaction<Value>(work: (transaction: RecordTransaction) => Promise<Value>): Promise<Value> {
-    const { vault, onCommitted } = this.options;
-    const { value } = await vault.transaction(
-      async (tx) => {
+  /**
+   * Runs work in one transaction; writers take turns. Works that wait at the same time share a SQL transaction, each in
+   * a savepoint of its own: what one throws undoes that one alone, and the disk is synced once for all of them.
+   */
+  transaction<Value>(
+    work: (transaction: RecordTransaction) => Promise<Value>,
+    { searches = false, thereafter }: TransactionOptions<Value> = {},
+  ): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      let settle = async (): Promise<void> => undefined;
+      const run = async (tx: VaultTransaction): Promise<readonly IndexChange[]> => {
         const transaction = new RecordTransaction(tx, this.options);
-        const result = await work(transaction);
-        await transaction.requirePatients();
-        return { value: result, changes: transaction.changes };
-      },
-      async ({ changes }) => {
-        if (changes.length === 0) return;
-        onCommitted();
-        await this.#follow(changes);
-      },
-    );
-    return value;
+        await sql`savepoint work`.execute(tx);
+        try {
+          if (searches) await this.#requireIndex();
+          const value = await work(transaction);
+          await transaction.requirePatients();
+          await sql`release work`.execute(tx);
+          settle = async () => {
+            await thereafter?.(value);
+            resolve(value);
+          };
+          return transaction.changes;
+        } catch (error) {
+          await sql`rollback to work`.execute(tx);
+          await sql`release work`.execute(tx);
+          settle = async () => reject(error);
+          return [];
+        }
+      };
+      this.#waiting.push({ searches, run, settle: () => settle().catch(reject), fail: reject });
+      if (!this.#isDraining) void this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#isDraining = true;
+    while (this.#waiting.length > 0) {
+      // Lets requests that have arrived already join the group: what follows holds the thread until it is durable.
+      await setImmediate();
+      await this.#group();
+    }
+    this.#isDraining = false;
+  }
+
+  async #group(): Promise<void> {
+    const group: WaitingWork[] = [];
+    try {
+      await this.options.vault.transaction(
+        async (tx) => {
+          const changes: IndexChange[] = [];
+          for (let next = this.#next(group); next; next = this.#next(group)) {
+            group.push(next);
+            changes.push(...(await next.run(tx)));
+          }
+          return changes;
+        },
+        async (changes) => {
+          if (changes.length > 0) {
+            this.options.onCommitted();
+            await this.#follow(changes);
+          }
+          for (const work of group) await work.settle();
+        },
+      );
+    } catch (error) {
+      for (const work of group) work.fail(error);
+    }
+  }
+
+  #next(group: readonly WaitingWork[]): WaitingWork | undefined {
+    const [next] = this.#waiting;
+    if (!next || group.length >= GROUP_WORKS_MAX || (next.searches && group.length > 0)) return undefined;
+    return this.#waiting.shift();
+  }
+
+  /** Brings an index up that could not follow. @throws what it still cannot follow for: a condition is not guessed at. */
+  async #requireIndex(): Promise<void> {
+    if (!this.#isIndexBehind) return;
+    await this.options.indexer.catchUp(this.options.vault);
+    this.#isIndexBehind = false;
   }
 
   /** The write is durable and will be acknowledged, whatever becomes of what is derived from it. */

@@ -13,7 +13,7 @@ import {
   type Tokenizer,
   type Visibility,
 } from '../index-store/index.ts';
-import { invalidParameter } from './fhir-error.ts';
+import { FhirError, invalidParameter } from './fhir-error.ts';
 
 /** Entries of a page when the request does not say. */
 export const PAGE_DEFAULT = 50;
@@ -223,6 +223,25 @@ export function parseSearch(
   }
   const { unknown, ...rest } = parts;
   return { plan: { type, visibility: context.visibility, ...rest }, unknown };
+}
+
+/**
+ * The criteria of a granular scope (`?category=laboratory`).
+ *
+ * @returns `undefined` when one of them is not understood: such a scope permits nothing of this type.
+ */
+export function restrictionCriteria(
+  type: string,
+  restriction: readonly Parameter[],
+  context: Pick<SearchContext, 'tokenizer' | 'baseUrl'>,
+): readonly Criterion[] | undefined {
+  try {
+    const { plan, unknown } = parseSearch(type, restriction, { ...context, visibility: { kind: 'all' } });
+    return unknown.length === 0 && plan.criteria.length === restriction.length ? plan.criteria : undefined;
+  } catch (error) {
+    if (error instanceof FhirError) return undefined;
+    throw error;
+  }
 }
 
 /** The same for a request that the router has parsed: If-None-Exist. Nothing unknown is ignored there. */

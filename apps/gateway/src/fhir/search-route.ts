@@ -46,7 +46,7 @@ export class SearchRoute {
     const cursor = this.#cursorOf(input);
     const parameters = cursor?.parameters ?? input.parameters;
     const { index, indexer, vault, baseUrl } = this.#options.store.options;
-    const visibility = visibilityFor(caller, type);
+    const visibility = visibilityFor(this.#options.store.options, caller, type, 'search');
     const context = { tokenizer: indexer.tokenizer, baseUrl, visibility };
     const { plan, unknown } = parseSearch(type, parameters, context);
     if (input.isStrict && unknown[0] !== undefined) throw unknownParameter(unknown[0]);

@@ -13,7 +13,15 @@ import type { Bundle, Reference, Resource } from '@medplum/fhirtypes';
 import type { Caller } from '../caller.ts';
 import { isR4ResourceType } from '../validation/index.ts';
 import type { StoredVersion } from '../vault/index.ts';
-import { actorOf, isVisible, requireAuthorship, requireScope, visibilityFor } from './access.ts';
+import {
+  actorOf,
+  maySee,
+  mayWrite,
+  type Permission,
+  requireAuthorship,
+  requireScope,
+  visibilityFor,
+} from './access.ts';
 import { FhirError, forbidden, gone, notFound, versionConflict } from './fhir-error.ts';
 import type { RecordStore, RecordTransaction } from './record-store.ts';
 import { planFromRequest } from './search-query.ts';
@@ -109,10 +117,9 @@ export class VaultRepository extends FhirRepository {
       actor: actorOf(caller),
       replaces,
       entry: this.entry,
-      // A patient's writes about others, or about nobody, look like writes about patients who do not exist.
-      requireAllowed: (version) => {
-        if (caller.kind !== 'patient') return;
-        if (version.subjects.length === 0 || !isVisible(caller, version)) throw forbidden();
+      requireAllowed: async (version, plain) => {
+        const permission = replaces ? 'update' : 'create';
+        if (!(await mayWrite(this.#store.options, caller, version, plain, permission))) throw forbidden();
       },
     });
   }
@@ -121,11 +128,14 @@ export class VaultRepository extends FhirRepository {
   async #visible(
     type: string,
     id: string,
+    permission: Permission = 'read',
     transaction: RecordTransaction | undefined = this.#transaction,
   ): Promise<StoredVersion | undefined> {
     const { vault } = this.#store.options;
     const stored = await vault.current({ type, id }, transaction?.tx ?? vault.reader);
-    return stored && isVisible(this.#caller, stored) ? stored : undefined;
+    return stored && (await maySee(this.#store.options, this.#caller, stored, permission))
+      ? stored
+      : undefined;
   }
 
   override async readResource<T extends Resource>(type: string, id: string): Promise<WithId<T>> {
@@ -145,7 +155,7 @@ export class VaultRepository extends FhirRepository {
       { type, id, version: Number(vid) },
       this.#transaction?.tx ?? vault.reader,
     );
-    if (!stored || !isVisible(this.#caller, stored)) throw notFound();
+    if (!stored || !(await maySee(this.#store.options, this.#caller, stored, 'read'))) throw notFound();
     if (stored.deleted) throw gone();
     return handedOut<T>(stored);
   }
@@ -162,7 +172,10 @@ export class VaultRepository extends FhirRepository {
     const below = newest.version + 1 - Math.max(options?.offset ?? 0, 0);
     const { vault } = this.#store.options;
     const versions = await vault.history({ type, id, below, countMax });
-    const seen = versions.filter((version) => isVisible(this.#caller, version));
+    const seen: StoredVersion[] = [];
+    for (const version of versions) {
+      if (await maySee(this.#store.options, this.#caller, version, 'read')) seen.push(version);
+    }
     return {
       resourceType: 'Bundle',
       type: 'history',
@@ -196,7 +209,7 @@ export class VaultRepository extends FhirRepository {
     const { id = '' } = resource;
     requireScope(this.#caller, tree.resourceType, 'update');
     return this.#write(async (transaction) => {
-      const before = await this.#visible(tree.resourceType, id, transaction);
+      const before = await this.#visible(tree.resourceType, id, 'update', transaction);
       if (options?.ifMatch !== undefined && String(before?.version) !== options.ifMatch)
         throw versionConflict();
       if (before) requireAuthorship(this.#caller, before);
@@ -223,7 +236,7 @@ export class VaultRepository extends FhirRepository {
   override async deleteResource(type: string, id: string, options?: DeleteResourceOptions): Promise<void> {
     requireScope(this.#caller, type, 'delete');
     await this.#write(async (transaction) => {
-      const before = await this.#visible(type, id, transaction);
+      const before = await this.#visible(type, id, 'delete', transaction);
       if (!before) throw notFound();
       if (options?.ifMatch !== undefined && String(before.version) !== options.ifMatch)
         throw versionConflict();
@@ -269,7 +282,7 @@ export class VaultRepository extends FhirRepository {
     const plan = planFromRequest(request, {
       tokenizer: indexer.tokenizer,
       baseUrl,
-      visibility: visibilityFor(this.#caller, type),
+      visibility: visibilityFor(this.#store.options, this.#caller, type, 'search'),
     });
     const found = await index.search(plan);
     const versions = await vault.bySeq(found.seqs, this.#transaction?.tx ?? vault.reader);

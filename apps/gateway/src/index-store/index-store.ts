@@ -4,7 +4,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import { migrate, openSqlite } from '../vault/index.ts';
 import { chunksOf } from '../vault/vault-rows.ts';
 import { type IndexTables, indexMigrations } from './index-schema.ts';
-import type { Page, SearchPlan } from './search-plan.ts';
+import type { Page, SearchPlan, Visibility } from './search-plan.ts';
 import { pageQuery, totalQuery } from './search-sql.ts';
 import type { SearchValues } from './search-values.ts';
 
@@ -45,7 +45,16 @@ export class IndexStore {
 
   static async open(folder: string): Promise<IndexStore> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const db = openSqlite<IndexTables>({ path: join(folder, 'index.sqlite'), durability: 'derived' });
+    return IndexStore.#openFile(join(folder, 'index.sqlite'));
+  }
+
+  /** An index that stands in no file. */
+  static inMemory(): Promise<IndexStore> {
+    return IndexStore.#openFile(':memory:');
+  }
+
+  static async #openFile(path: string): Promise<IndexStore> {
+    const db = openSqlite<IndexTables>({ path, durability: 'derived' });
     await migrate(db, indexMigrations());
     return new IndexStore(db);
   }
@@ -91,6 +100,22 @@ export class IndexStore {
 
   async close(): Promise<void> {
     await this.#db.destroy();
+  }
+}
+
+/**
+ * Would the caller see this, once it is stored? Asked of what is about to be written, in an index of its own, so that
+ * granular scopes mean the same for what is written as for what is found.
+ */
+export async function wouldFind(change: IndexChange, visibility: Visibility): Promise<boolean> {
+  const index = await IndexStore.inMemory();
+  try {
+    await index.apply([change]);
+    const sort = { by: '_lastUpdated', descending: false } as const;
+    const plan = { type: change.type, criteria: [], visibility, sort, countMax: 0, countTotal: true };
+    return (await index.search(plan)).total === 1;
+  } finally {
+    await index.close();
   }
 }
 

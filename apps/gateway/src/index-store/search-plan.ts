@@ -19,10 +19,16 @@ export type Criterion =
     };
 
 /** Whose records the caller may see. */
-export type Visibility =
+export type VisibleSubjects =
   | { readonly kind: 'all' }
   /** Records of this patient and of nobody else; with `includeUnowned`, also those that are nobody's. */
   | { readonly kind: 'patient'; readonly patient: string; readonly includeUnowned: boolean };
+
+/** What the caller may see of one type. */
+export type Visibility = VisibleSubjects & {
+  /** What granular scopes permit: all criteria of at least one of these must hold. Absent: no such limit. */
+  readonly granted?: readonly (readonly Criterion[])[];
+};
 
 export interface SortOrder {
   /** `_lastUpdated`, or the code of a date parameter. */

@@ -1,7 +1,14 @@
 import { type Expression, type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import { type DateRange, TIME_MAX, TIME_MIN } from './date-range.ts';
 import type { IndexTables } from './index-schema.ts';
-import type { Criterion, DateComparison, SearchPlan, SortOrder, Visibility } from './search-plan.ts';
+import type {
+  Criterion,
+  DateComparison,
+  SearchPlan,
+  SortOrder,
+  Visibility,
+  VisibleSubjects,
+} from './search-plan.ts';
 
 type Condition = RawBuilder<SqlBool>;
 
@@ -64,6 +71,15 @@ function criterionCondition(criterion: Criterion): Condition {
 }
 
 function visibilityCondition(visibility: Visibility): Condition {
+  const { granted } = visibility;
+  if (!granted) return subjectsCondition(visibility);
+  const groups = granted.map(
+    (criteria) => sql<SqlBool>`(${sql.join([sql`1 = 1`, ...criteria.map(criterionCondition)], sql` and `)})`,
+  );
+  return sql`(${subjectsCondition(visibility)} and ${any(groups)})`;
+}
+
+function subjectsCondition(visibility: VisibleSubjects): Condition {
   const owned = sql`select 1 from subject where subject.seq = entry.seq`;
   if (visibility.kind === 'all') return sql`1 = 1`;
   const { patient, includeUnowned } = visibility;
