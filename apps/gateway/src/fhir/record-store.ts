@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
-import type { LosslessResource } from '@careledger/fhir';
+import { type LosslessResource, toPlain } from '@careledger/fhir';
 import type { Resource } from '@medplum/fhirtypes';
 import { sql } from 'kysely';
 import type { IndexChange, Indexer, IndexStore } from '../index-store/index.ts';
 import type { Validation } from '../validation/index.ts';
 import type { NewVersion, RecordKey, StoredVersion, Vault, VaultTransaction } from '../vault/index.ts';
-import { composeVersion, unknownPatients } from './record-writer.ts';
+import { binaryWithDocument, type WithDocument, withAttachmentDigests } from './record-document.ts';
+import { composeVersion, patientsOf, unknownPatients } from './record-writer.ts';
 
 /** What writing needs besides the vault. */
 export interface RecordStoreOptions {
@@ -43,6 +44,8 @@ export interface WriteOptions {
 export class RecordTransaction {
   readonly tx: VaultTransaction;
   readonly changes: IndexChange[] = [];
+  /** Names of the documents that these versions hold. */
+  readonly documents: string[] = [];
   readonly #options: RecordStoreOptions;
   readonly #named: NamedPatients[] = [];
 
@@ -58,8 +61,9 @@ export class RecordTransaction {
   /** Validates and appends one version. @throws {@link FhirError} 422. */
   async write(resource: LosslessResource, options: WriteOptions): Promise<StoredVersion> {
     const { baseUrl, now } = this.#options;
-    const { version, plain } = composeVersion({
-      resource,
+    const { resource: next, document } = await this.#withDocuments(resource, options.replaces);
+    const { version: composed, plain } = composeVersion({
+      resource: next,
       id: options.id,
       actor: options.actor,
       replaces: options.replaces,
@@ -67,9 +71,29 @@ export class RecordTransaction {
       now: now(),
       ownBases: [`${baseUrl}/`],
     });
+    const version = { ...composed, ...(document ? { document } : {}) };
     await options.requireAllowed?.(version, plain);
     if (!options.imported) this.#named.push({ patients: version.subjects, plain, entry: options.entry });
     return this.#append(version, plain);
+  }
+
+  /** A Binary with the document that it names; a DocumentReference with the digests of those that it refers to. */
+  async #withDocuments(
+    resource: LosslessResource,
+    replaces: StoredVersion | undefined,
+  ): Promise<WithDocument> {
+    const { vault, baseUrl } = this.#options;
+    if (resource.resourceType === 'Binary') {
+      const received = (name: string) => vault.documents.received(name);
+      const found = binaryWithDocument(resource, { received, replaces });
+      if (found.document) this.documents.push(found.document.name);
+      return found;
+    }
+    if (resource.resourceType !== 'DocumentReference') return { resource };
+    const ownBases = [`${baseUrl}/`];
+    const subjects = patientsOf(toPlain(resource) as unknown as Resource, ownBases);
+    const current = (key: RecordKey) => this.current(key);
+    return { resource: await withAttachmentDigests(resource, { ownBases, subjects, current }) };
   }
 
   /** Appends a deletion: one more version, whose leaf is a tombstone. */
@@ -117,7 +141,7 @@ export interface TransactionOptions<Value> {
 /** A work that waits for the writer's turn. */
 interface WaitingWork {
   readonly searches: boolean;
-  /** Does the work and says what to do once it is durable: never throws. */
+  /** Does the work in a savepoint; what it throws is told to its own caller by `settle`. */
   readonly run: (tx: VaultTransaction) => Promise<readonly IndexChange[]>;
   readonly settle: () => Promise<void>;
   readonly fail: (error: unknown) => void;
@@ -153,6 +177,7 @@ export class RecordStore {
           await transaction.requirePatients();
           await sql`release work`.execute(tx);
           settle = async () => {
+            for (const name of transaction.documents) this.options.vault.documents.taken(name);
             await thereafter?.(value);
             resolve(value);
           };
@@ -200,7 +225,8 @@ export class RecordStore {
         },
       );
     } catch (error) {
-      for (const work of group) work.fail(error);
+      // A transaction that could not even begin has taken nobody: the first in line learns of it, or would wait forever.
+      for (const work of group.length > 0 ? group : this.#waiting.splice(0, 1)) work.fail(error);
     }
   }
 
