@@ -6,6 +6,8 @@ export interface ErrorAnswer {
   readonly code: string;
   readonly message: string;
   readonly help: string;
+  /** Sent as `Retry-After`. */
+  readonly retryAfterSeconds?: number;
 }
 
 /** A refusal with an HTTP status: thrown by a route, answered by the server. */
@@ -14,9 +16,11 @@ export class HttpError extends Error {
   readonly code: string;
   readonly status: number;
   readonly help: string;
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(options: ErrorAnswer) {
     super(options.message);
+    this.retryAfterSeconds = options.retryAfterSeconds;
     this.code = options.code;
     this.status = options.status;
     this.help = options.help;
@@ -37,6 +41,7 @@ const ISSUE: Readonly<Record<number, string>> = {
   413: 'too-long',
   415: 'not-supported',
   422: 'processing',
+  429: 'throttled',
   503: 'transient',
 };
 
@@ -92,6 +97,7 @@ interface Described {
   readonly status?: unknown;
   readonly message?: unknown;
   readonly help?: unknown;
+  readonly retryAfterSeconds?: unknown;
 }
 
 /**
@@ -100,9 +106,10 @@ interface Described {
  */
 export function answerFor(error: unknown): ErrorAnswer {
   if (typeof error !== 'object' || error === null) return UNEXPECTED;
-  const { code, status, message, help }: Described = error;
+  const { code, status, message, help, retryAfterSeconds }: Described = error;
   if (typeof code === 'string' && typeof status === 'number' && typeof help === 'string') {
-    return { status, code, message: String(message), help };
+    const retry = typeof retryAfterSeconds === 'number' ? { retryAfterSeconds } : {};
+    return { status, code, message: String(message), help, ...retry };
   }
   return (typeof code === 'string' ? FRAMEWORK[code] : undefined) ?? UNEXPECTED;
 }
@@ -112,10 +119,12 @@ export function encodeError(
   answer: ErrorAnswer,
   path: string,
 ): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
-  const challenge: Record<string, string> =
-    answer.status === 401
+  const challenge: Record<string, string> = {
+    ...(answer.status === 401
       ? { 'www-authenticate': answer.code === 'token/missing' ? 'Bearer' : 'Bearer error="invalid_token"' }
-      : {};
+      : {}),
+    ...(answer.retryAfterSeconds === undefined ? {} : { 'retry-after': String(answer.retryAfterSeconds) }),
+  };
   if (path === '/fhir' || path.startsWith('/fhir/')) {
     const outcome = {
       resourceType: 'OperationOutcome',

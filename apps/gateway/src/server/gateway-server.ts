@@ -8,6 +8,7 @@ import { serverTlsOptions, type TlsIdentity } from '../tls/tls-options.ts';
 import { acceptContentTypes } from './content-types.ts';
 import { answerFor, certificateNotTrusted, encodeError, HttpError } from './error-answers.ts';
 import * as limits from './limits.ts';
+import { RATE_LIMITS, RateLimiter, type RateLimits } from './rate-limits.ts';
 
 /** Structured log. Fields name routes, statuses and times; never a path, a query string or a body. */
 export interface ServerLog {
@@ -25,6 +26,8 @@ export interface GatewayServerOptions {
   readonly log: ServerLog;
   /** Adds routes. Each one is behind authentication unless its `config` is {@link PUBLIC_ROUTE}. */
   readonly registerRoutes: (app: FastifyInstance) => void | Promise<void>;
+  /** {@link RATE_LIMITS} unless given. */
+  readonly rateLimits?: RateLimits;
 }
 
 export interface GatewayServer {
@@ -91,7 +94,8 @@ function createListener(
   return server;
 }
 
-function routeOf(request: FastifyRequest): string {
+/** The pattern of the route, which names no record. */
+export function routeOf(request: FastifyRequest): string {
   return request.routeOptions.url ?? 'no route';
 }
 
@@ -138,16 +142,21 @@ function framesOf(error: Error): readonly string[] {
     .map((line) => line.trim());
 }
 
-function requireTokens(app: FastifyInstance, authorization: AuthorizationServer): void {
+function requireTokens(app: FastifyInstance, authorization: AuthorizationServer, limiter: RateLimiter): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store');
     const isPublic =
       'isPublic' in request.routeOptions.config && request.routeOptions.config.isPublic === true;
     if (isPublic || request.is404) return;
-    const caller = await authorization.authenticate({
+    const credentials = {
       authorization: request.headers.authorization,
       certificate: peerCertificate(request.raw),
+    };
+    const caller = await authorization.authenticate(credentials).catch(async (error: unknown) => {
+      await limiter.noteRefused(request.ip);
+      throw error;
     });
+    await limiter.requireCaller(caller);
     callers.set(request, caller);
   });
 }
@@ -189,7 +198,9 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   });
   answerErrors(app, send);
   logRequests(app, options.log);
-  requireTokens(app, options.authorization);
+  const limiter = new RateLimiter(options.rateLimits ?? RATE_LIMITS);
+  limiter.countRequests(app);
+  requireTokens(app, options.authorization, limiter);
   acceptContentTypes(app);
   const discovery = JSON.stringify(options.authorization.smartConfiguration);
   app.get('/fhir/R4/.well-known/smart-configuration', { config: PUBLIC_ROUTE }, async (_request, reply) =>

@@ -1,3 +1,4 @@
+export { isDocumentUpload } from './content-types.ts';
 export { type ErrorAnswer, HttpError } from './error-answers.ts';
 export {
   callerOf,
@@ -7,3 +8,5 @@ export {
   type ServerLog,
   startGatewayServer,
 } from './gateway-server.ts';
+export { RATE_LIMITS, type RateLimits } from './rate-limits.ts';
+export { type MeasuredGauge, metricsRoute } from './request-metrics.ts';

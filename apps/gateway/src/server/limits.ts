@@ -16,3 +16,9 @@ export const CONNECTIONS_MAX = 1_024;
 export const REQUESTS_PER_CONNECTION_MAX = 10_000;
 /** What a shutdown leaves to requests under way. */
 export const SHUTDOWN_MS_MAX = 5_000;
+/** Requests of one caller in a second: far above what a clinician or an interface engine needs, below what floods. */
+export const CALLER_REQUESTS_PER_SECOND_MAX = 5_000;
+/** Requests without a valid token from one address in a minute. */
+export const REFUSED_PER_MINUTE_MAX = 120;
+/** Requests being answered at a time. */
+export const IN_FLIGHT_MAX = 512;

@@ -16,7 +16,7 @@ import {
 } from '../authorization/index.ts';
 import { certificateThumbprint, type TlsIdentity } from '../tls/index.ts';
 import { createTestAuthority, freePort, type TestAuthority } from '../tls/testing.ts';
-import { type GatewayServer, startGatewayServer } from './gateway-server.ts';
+import { type GatewayServer, type GatewayServerOptions, startGatewayServer } from './gateway-server.ts';
 
 /** A gateway on loopback with one client of each kind, for tests of this app. */
 export interface TestGateway {
@@ -122,6 +122,7 @@ async function testClients(clinic: TlsIdentity) {
 /** Starts `general-hospital`'s gateway with the routes of the test. */
 export async function startTestGateway(
   registerRoutes: (app: FastifyInstance) => void | Promise<void>,
+  options: Pick<GatewayServerOptions, 'rateLimits'> = {},
 ): Promise<TestGateway> {
   const authority = await createTestAuthority('Test consortium');
   const tls = await authority.issue('general-hospital');
@@ -147,6 +148,7 @@ export async function startTestGateway(
     authorization,
     log: { info: log, error: log },
     registerRoutes,
+    ...options,
   });
   const clinicAgent = mutualTlsAgent(clinic);
   const plainAgent = mutualTlsAgent({ certificateAuthority: authority.pem });
