@@ -25,6 +25,14 @@ export interface Caller {
   readonly scopes: readonly Scope[];
   /** The Patient resource id of this gateway that a patient token speaks for. */
   readonly patientId?: string;
+  /**
+   * `patient` callers: true when the token is not the patient's own but that of this organization's user, whose app is
+   * bound to this one patient's records. What is the patient's alone to do (grants, revocations, the access history) is
+   * not theirs.
+   */
+  readonly isOnBehalf?: boolean;
+  /** A signed-in user's roles, which have already cut `scopes`. */
+  readonly roles?: readonly string[];
   /** HL7 v3 PurposeOfUse code: `TREAT`, `HPAYMT`, `HOPERAT`, `PUBHLTH`, `ETREAT`. */
   readonly purpose?: string;
   /** Requesting user, as the calling organization names them (`hl7-b2b`). */

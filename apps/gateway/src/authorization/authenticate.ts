@@ -6,7 +6,7 @@ import { B2B_EXTENSION, type Hl7B2b, readB2b } from './assertion-claims.ts';
 import type { ClientRegistry, RegisteredClient } from './clients.ts';
 import { AuthorizationError } from './errors.ts';
 import { TOKEN_ALGORITHM } from './provider-configuration.ts';
-import { type Interaction, isAllowed, parseScope } from './scopes.ts';
+import { type Interaction, isAllowedWithoutRestriction, parseScope } from './scopes.ts';
 
 /** The two things of a request that say who asks. */
 export interface Credentials {
@@ -144,12 +144,13 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
 }
 
 /**
- * States what a route needs.
+ * States what a route outside the FHIR API needs. A scope restricted to some records does not suffice: such a route
+ * does not judge single records.
  *
  * @throws {@link AuthorizationError} `scope/too-narrow` (403) when the caller's scopes do not cover it.
  */
 export function requireAllowed(caller: Caller, type: string, interaction: Interaction): void {
-  if (isAllowed(caller, type, interaction)) return;
+  if (isAllowedWithoutRestriction(caller, type, interaction)) return;
   throw new AuthorizationError({
     code: 'scope/too-narrow',
     status: 403,

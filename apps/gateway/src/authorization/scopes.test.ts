@@ -25,7 +25,6 @@ describe('SMART scopes', () => {
     'system/observation.rs',
     'launch/patient',
     'openid',
-    'system/Observation.rs?category=laboratory',
     'system/Observation.rs x',
     'admin/*.cruds',
     '',

@@ -158,7 +158,7 @@ export async function answerRevocation(
   options: { readonly caller: Caller; readonly id: string; readonly reply: FastifyReply },
 ): Promise<void> {
   const { caller, id, reply } = options;
-  if (caller.kind !== 'patient' || caller.patientId === undefined)
+  if (caller.kind !== 'patient' || caller.isOnBehalf || caller.patientId === undefined)
     throw notAllowed('A patient revokes a consent.');
   const outcome = await exchange.consents.revoke(id, caller.patientId);
   if (!outcome) throw nothingToShow();

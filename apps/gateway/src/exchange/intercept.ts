@@ -70,7 +70,8 @@ export async function interceptExchange(
   caller: Caller,
 ): Promise<boolean> {
   const path = request.url.split('?', 1)[0] ?? '';
-  if (caller.kind === 'patient') return answerPatient(exchange, { request, reply, caller }, path);
+  if (caller.kind === 'patient' && !caller.isOnBehalf)
+    return answerPatient(exchange, { request, reply, caller }, path);
   if (caller.kind === 'organization') return answerMember(exchange, { request, reply, caller }, path);
   return false;
 }

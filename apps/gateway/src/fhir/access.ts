@@ -143,7 +143,8 @@ export async function mayWrite(
 
 /** Who is written down as the author of a version: organization and client or user id. */
 export function actorOf(caller: Caller): string {
-  return `${caller.organization}/${caller.kind}/${caller.subject}`.slice(0, ACTOR_CHARACTERS_MAX);
+  const kind = caller.isOnBehalf ? 'user' : caller.kind;
+  return `${caller.organization}/${kind}/${caller.subject}`.slice(0, ACTOR_CHARACTERS_MAX);
 }
 
 /**
@@ -153,7 +154,7 @@ export function actorOf(caller: Caller): string {
  * @throws {@link FhirError} 403.
  */
 export function requireAuthorship(caller: Caller, version: StoredVersion): void {
-  if (caller.kind !== 'patient' || version.actor === actorOf(caller)) return;
+  if (caller.kind !== 'patient' || caller.isOnBehalf || version.actor === actorOf(caller)) return;
   throw new FhirError({
     status: 403,
     code: 'forbidden',

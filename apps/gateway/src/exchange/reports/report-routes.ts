@@ -18,7 +18,7 @@ interface ById {
 /** The patient, or the privacy officer: everybody else learns nothing, not even whether the patient exists. */
 function requireHistoryReader(request: FastifyRequest<ById>): Caller {
   const caller = callerOf(request);
-  const isOwn = caller.kind === 'patient' && caller.patientId === request.params.id;
+  const isOwn = caller.kind === 'patient' && !caller.isOnBehalf && caller.patientId === request.params.id;
   if (!isOwn && caller.kind !== 'user') throw nothingToShow();
   requireAllowed(caller, isOwn ? 'Patient' : 'AuditEvent', 'read');
   return caller;

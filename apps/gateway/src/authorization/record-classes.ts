@@ -1,0 +1,115 @@
+/**
+ * The resource types of R4 by what they are about: the rows of the role matrix. A type that stands in no class belongs to
+ * nobody's role: users do not reach it, systems may by their own scopes.
+ */
+export const RECORD_CLASSES = {
+  /** The organization, its staff, places, offers and vocabulary: nobody's record. */
+  directory: [
+    'CodeSystem',
+    'ConceptMap',
+    'Endpoint',
+    'HealthcareService',
+    'InsurancePlan',
+    'Location',
+    'Medication',
+    'MedicationKnowledge',
+    'Organization',
+    'OrganizationAffiliation',
+    'Practitioner',
+    'PractitionerRole',
+    'Questionnaire',
+    'Schedule',
+    'Slot',
+    'ValueSet',
+  ],
+  /** Who the patient is. */
+  person: ['Patient', 'RelatedPerson'],
+  /** The chart. */
+  clinical: [
+    'AdverseEvent',
+    'Appointment',
+    'AppointmentResponse',
+    'Basic',
+    'Binary',
+    'BodyStructure',
+    'CarePlan',
+    'CareTeam',
+    'ClinicalImpression',
+    'Communication',
+    'CommunicationRequest',
+    'Composition',
+    'Condition',
+    'DetectedIssue',
+    'Device',
+    'DeviceRequest',
+    'DeviceUseStatement',
+    'DiagnosticReport',
+    'DocumentManifest',
+    'DocumentReference',
+    'Encounter',
+    'EpisodeOfCare',
+    'FamilyMemberHistory',
+    'Flag',
+    'Goal',
+    'Group',
+    'GuidanceResponse',
+    'ImagingStudy',
+    'List',
+    'Media',
+    'MolecularSequence',
+    'NutritionOrder',
+    'Observation',
+    'Procedure',
+    'QuestionnaireResponse',
+    'RequestGroup',
+    'RiskAssessment',
+    'ServiceRequest',
+    'Specimen',
+    'Task',
+    'VisionPrescription',
+  ],
+  /** What a pharmacist must know to dispense safely. */
+  medication: [
+    'AllergyIntolerance',
+    'MedicationAdministration',
+    'MedicationDispense',
+    'MedicationRequest',
+    'MedicationStatement',
+  ],
+  immunization: ['Immunization', 'ImmunizationEvaluation', 'ImmunizationRecommendation'],
+  /** Cover, claims and payments. */
+  financial: [
+    'Account',
+    'ChargeItem',
+    'Claim',
+    'ClaimResponse',
+    'Contract',
+    'Coverage',
+    'CoverageEligibilityRequest',
+    'CoverageEligibilityResponse',
+    'EnrollmentRequest',
+    'EnrollmentResponse',
+    'ExplanationOfBenefit',
+    'Invoice',
+    'PaymentNotice',
+    'PaymentReconciliation',
+  ],
+  /** Products on their way: no patient stands in them. */
+  supply: [
+    'DeviceDefinition',
+    'MedicinalProduct',
+    'MedicinalProductPackaged',
+    'Substance',
+    'SupplyDelivery',
+    'SupplyRequest',
+  ],
+  /** Figures and studies about many, without a name. */
+  population: ['Evidence', 'EvidenceVariable', 'Library', 'Measure', 'MeasureReport', 'ResearchStudy'],
+  consent: ['Consent'],
+  /** Where a record comes from. */
+  provenance: ['Provenance'],
+  /** Who looked at what. */
+  audit: ['AuditEvent'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export type RecordClass = keyof typeof RECORD_CLASSES;
