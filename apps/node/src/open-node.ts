@@ -62,6 +62,7 @@ export async function openNode(options: NodeOptions, closing: Closing): Promise<
     catalog,
     verifier,
     log,
+    stateHeightsKept: options.stateHeightsKept,
   });
   closing.push(() => chain.store.close());
   warnUnlessMember(options, chain, log);

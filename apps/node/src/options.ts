@@ -1,4 +1,4 @@
-import type { VotingTiming } from '@careledger/consensus';
+import type { VotingLimits, VotingTiming } from '@careledger/consensus';
 import type { NodeId, Signer } from '@careledger/primitives';
 import type { Catalog } from '@careledger/state-machine';
 
@@ -20,6 +20,9 @@ export interface TlsIdentity {
 
 /** How long the engine waits, in milliseconds; the defaults suit one machine or one region. */
 export type EngineTimings = VotingTiming;
+
+/** When a block is full enough to be proposed at once, and how many transactions it holds at most (LED-11). */
+export type Batching = Omit<VotingLimits, 'blockBytesMax'>;
 
 export interface NodeOptions {
   /** The node's part of a member's home: `<home>/node`. Made when absent; locked while the node runs. */
@@ -46,6 +49,13 @@ export interface NodeOptions {
   /** JSON lines, without patient data (the node never sees any). Silent unless given. */
   readonly log?: { readonly path: string; readonly level?: LogLevel };
   readonly timings?: Partial<EngineTimings>;
+  /**
+   * States of so many newest heights stay provable; older ones are cleared away (`ledger/pruned`). All are kept unless
+   * given. Headers, certificates and transactions stay in any case.
+   */
+  readonly stateHeightsKept?: number;
+  /** The block's size in bytes is the charter's; how soon and how full it is proposed is this node's. */
+  readonly batching?: Partial<Batching>;
   /** Called once when the node stops itself: a disagreement with a certified root, a disk or store fault. */
   readonly onHalt?: (reason: Error) => void;
 }

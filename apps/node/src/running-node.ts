@@ -52,7 +52,7 @@ export class RunningNode {
     this.log = log;
     this.#genesis = opened.genesis;
     this.#closing = opened.closing;
-    this.evidence = new EvidenceDesk(chain, options.genesis);
+    this.evidence = new EvidenceDesk(chain, options.genesis, options);
     this.mesh = this.#makeMesh();
     this.desk = new TransactionDesk({
       chain,
@@ -176,7 +176,7 @@ export class RunningNode {
         verifyWithSodium({ publicKey: Buffer.from(key, 'hex'), message, signature }),
       restored: votes.restored,
       timing: options.timings ?? {},
-      limits: { blockBytesMax: genesis.parameters.blockBytesMax },
+      limits: { ...options.batching, blockBytesMax: genesis.parameters.blockBytesMax },
     });
     return new EmbeddedEngine({
       protocol,
@@ -186,7 +186,7 @@ export class RunningNode {
       log,
       broadcast: (bytes) => this.mesh.broadcast({ kind: 'consensus', bytes }),
       send: (key, bytes) => this.mesh.peerByKey(key)?.send({ kind: 'consensus', bytes }),
-      candidates: () => this.desk.candidates(),
+      candidates: () => this.desk.candidates(options.batching?.transactionsMax),
       pending: () => ({ count: this.desk.mempool.count, bytes: this.desk.mempool.bytes }),
       onBehind: (from) => this.#catchUp.begin(from),
       onEvidence: (evidence) => this.#keepEvidence(evidence),

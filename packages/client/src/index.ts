@@ -1,9 +1,26 @@
+// What a caller needs to name keys, ids and hashes, and the verifier that gives the same answer as every node's.
+export {
+  fromHex,
+  fromUtf8,
+  signerFromSeed,
+  toHex,
+  utf8,
+  type VerifySignature,
+  verifySignature,
+} from '@careledger/primitives';
 export { type ExportedBundle, exportAuditBundle } from './actions/export-audit-bundle.ts';
 export { getConsent } from './actions/get-consent.ts';
 export { getHead } from './actions/get-head.ts';
 export { getOrganization } from './actions/get-organization.ts';
 export { getState } from './actions/get-state.ts';
 export { getTransaction, type TransactionWithEvidence } from './actions/get-transaction.ts';
+export {
+  exportRecordProof,
+  RECORD_PROOF_KIND,
+  type RecordProofFile,
+  type VerifiedRecordProof,
+  verifyRecordProofFile,
+} from './actions/record-proof.ts';
 export {
   exportStateProof,
   STATE_PROOF_KIND,
@@ -34,6 +51,7 @@ export {
   TransactionRefusedError,
   TransportError,
 } from './errors.ts';
+export { type Fetch, type FetchAnswer, type FetchBody, fetchTransport } from './fetch-transport.ts';
 export {
   createLedgerClient,
   type KnownHead,

@@ -3,6 +3,7 @@ import {
   type CertifiedHeader,
   GENESIS_BYTES_MAX,
   TrustedChain,
+  type TrustPath,
   trustPathCodec,
 } from '@careledger/ledger';
 import {
@@ -97,10 +98,12 @@ export function decodeAnswer<Value>(codec: Codec<Value>, answer: Uint8Array): Va
 }
 
 /**
- * Learns the validator sets since genesis from the node's trust path: each change is a header that the set before it
- * signed, so a node cannot slip one in.
+ * Reads every validator-set change since genesis and learns from it: each is a header that the set before it signed, so a
+ * node cannot slip one in.
+ *
+ * @throws ProofMismatchError when a change does not hold.
  */
-async function learnValidators(client: LedgerClient): Promise<void> {
+export async function learnTrustPath(client: LedgerClient): Promise<TrustPath> {
   const answer = await ask(
     client.transport,
     {
@@ -117,6 +120,7 @@ async function learnValidators(client: LedgerClient): Promise<void> {
     const verified = client.trusted.verifyHeader(change, client.verifySignature);
     if (!verified.ok) throw new ProofMismatchError(verified.error.code, verified.error.detail);
   }
+  return path;
 }
 
 /**
@@ -127,7 +131,7 @@ async function learnValidators(client: LedgerClient): Promise<void> {
 export async function verifyCertified(client: LedgerClient, certified: CertifiedHeader): Promise<HeaderHash> {
   let verified = client.trusted.verifyHeader(certified, client.verifySignature);
   if (!verified.ok && verified.error.code === 'validator set') {
-    await learnValidators(client);
+    await learnTrustPath(client);
     verified = client.trusted.verifyHeader(certified, client.verifySignature);
   }
   if (!verified.ok) throw new ProofMismatchError(verified.error.code, verified.error.detail);

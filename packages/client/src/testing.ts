@@ -1,4 +1,11 @@
-import { consentKey, consentRecordCodec } from '@careledger/capabilities';
+import {
+  anchorRecordsCodec,
+  consentKey,
+  consentRecordCodec,
+  keyKey,
+  keyRecordCodec,
+  retiredKey,
+} from '@careledger/capabilities';
 import {
   type AuditBundle,
   type Block,
@@ -7,9 +14,11 @@ import {
   certifiedHeaderCodec,
   chainIdOf,
   commitBytes,
+  commitmentOf,
   decodeTransaction,
   EMPTY_STATE_ROOT,
   encodeAuditBundle,
+  encodeReceipt,
   type FinalityCertificate,
   type Genesis,
   genesisCodec,
@@ -17,9 +26,13 @@ import {
   headerHash,
   MerkleAccumulator,
   merkleLeafHash,
+  paddingCountOf,
   proveState,
   proveTransaction,
+  RECEIPT_KIND,
+  recordBatchOf,
   resultsRoot,
+  retireKeyOf,
   signTransaction,
   sortValidators,
   stateEvidenceCodec,
@@ -56,6 +69,8 @@ export interface TestNode {
   readonly sets: readonly (readonly Validator[])[];
   /** Answers as of a height; the newest by default. */
   readonly answer: (request: NodeRequest, asOf?: number) => NodeAnswer;
+  /** Two anchored records: the first stands, the second was retired at height 5. */
+  readonly records: readonly TestRecord[];
 }
 
 export const START_TIME = 1_800_000_000_000;
@@ -64,6 +79,37 @@ export const CHANGE_HEIGHT = 2;
 /** Written at height 2, revoked at height 4. */
 export const CONSENT_ID = new Uint8Array(16).fill(7) as ConsentId;
 export const UNKNOWN_CONSENT_ID = new Uint8Array(16).fill(8) as ConsentId;
+
+/** The transaction that anchors the records of the tests: its height and its place in the block. */
+export const ANCHOR_HEIGHT = 3;
+const ANCHOR_INDEX = 1;
+const ISSUER = organizationId('general-hospital');
+
+/** A record of the tests with its salt. The second is retired at height 5. */
+export interface TestRecord {
+  readonly salt: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly receipt: Uint8Array;
+}
+
+const recordSecrets = [0, 1].map((index) => ({
+  salt: sha256(utf8(`record salt ${index}`)),
+  bytes: utf8(`{"resourceType":"Observation","id":"${index}"}`),
+  retireKey: retireKeyOf({
+    organization: ISSUER,
+    retireSecret: sha256(utf8(`retire secret ${index}`)),
+  }),
+}));
+const recordLeaves = recordSecrets.map(({ salt, bytes, retireKey }) => ({
+  commitment: commitmentOf({ salt, bytes }),
+  retireKey,
+}));
+const batch = recordBatchOf({
+  leaves: recordLeaves,
+  padding: Array.from({ length: paddingCountOf(recordLeaves.length) }, (_, index) =>
+    sha256(utf8(`padding ${index}`)),
+  ),
+});
 
 /** Signer number `index`, always the same. */
 export function testSigner(index: number): Signer {
@@ -104,13 +150,16 @@ export function certify(header: BlockHeader, validators: readonly Validator[]): 
 }
 
 function testTransaction(chain: ChainId, height: number, index: number): Uint8Array {
+  const isAnchor = height === ANCHOR_HEIGHT && index === ANCHOR_INDEX;
   return signTransaction({
     payload: {
       chain,
       nonce: sha256(utf8(`${height}/${index}`)).slice(0, 16),
       expiresAt: START_TIME + 600_000,
-      type: 'consent/grant',
-      body: utf8(`body ${height}/${index}`),
+      type: isAnchor ? 'records/anchor' : 'consent/grant',
+      body: isAnchor
+        ? anchorRecordsCodec.encode({ root: batch.root, retirements: [] })
+        : utf8(`body ${height}/${index}`),
     },
     signer: testSigner(0),
   }).bytes;
@@ -130,9 +179,21 @@ function consentAt(revokedAt: number | undefined): Uint8Array {
 /** State writes of a height: the consent of the tests, and something else at every height. */
 function writesAt(height: number) {
   const other = { key: utf8(`test/${height}`), value: utf8(`value ${height}`) };
+  if (height === 1) return [other, { key: keyKey(testSigner(0).publicKey), value: issuerRecord() }];
   if (height === 2) return [other, { key: consentKey(CONSENT_ID), value: consentAt(undefined) }];
   if (height === 4) return [other, { key: consentKey(CONSENT_ID), value: consentAt(START_TIME + 4_000) }];
+  if (height === 5) return [other, { key: retiredKey(secretOf(1).retireKey), value: sha256(utf8('next')) }];
   return [other];
+}
+
+function secretOf(index: number) {
+  const secret = recordSecrets[index];
+  invariant(secret, 'there are two records');
+  return secret;
+}
+
+function issuerRecord(): Uint8Array {
+  return keyRecordCodec.encode({ organization: ISSUER, roles: ['custodian'], standing: 'active' });
 }
 
 class TestState {
@@ -223,14 +284,23 @@ export function createTestNode(): TestNode {
     blocks.push(block);
     header = block.header;
   }
+  const store = { growth, genesis: bytes, first, blocks };
   return {
     chain: growth.chain,
     genesis: bytes,
     blocks,
     sets,
-    answer: (request, asOf = TIP_HEIGHT) =>
-      answerFrom({ growth, genesis: bytes, first, blocks }, request, asOf),
+    records: recordSecrets.map((secret, index) => ({ ...secret, receipt: receiptOf(store, index) })),
+    answer: (request, asOf = TIP_HEIGHT) => answerFrom(store, request, asOf),
   };
+}
+
+function receiptOf(store: Store, index: number): Uint8Array {
+  const leaf = recordLeaves[index];
+  const leafProof = batch.proofs[index];
+  invariant(leaf && leafProof, 'the batch holds every record');
+  const anchor = proveTransaction(blockOf(store, ANCHOR_HEIGHT), ANCHOR_INDEX);
+  return encodeReceipt({ kind: RECEIPT_KIND, leaf, leafProof, anchor, trust: trustOf(store) });
 }
 
 interface Store {

@@ -69,6 +69,21 @@ export {
   verifyFinality,
 } from './certificate.ts';
 export {
+  DISPUTE_BYTES_MAX,
+  DISPUTE_DOMAIN,
+  DISPUTE_KIND,
+  type Dispute,
+  type DisputeAnswer,
+  type DisputeFault,
+  type DisputeFaultCode,
+  type DisputeSignature,
+  disputeAnswerCodec,
+  disputeBytes,
+  disputeCodec,
+  type VerifiedDispute,
+  verifyDispute,
+} from './dispute.ts';
+export {
   type EvidenceFault,
   type EvidenceFaultCode,
   type ProvenTransaction,
@@ -152,6 +167,7 @@ export {
 } from './record-leaf.ts';
 export { EMPTY_STATE_ROOT, type ReadStateNode, type StateNode } from './state-tree/nodes.ts';
 export { proveState, type StateProofFault, verifyStateProof } from './state-tree/proof.ts';
+export { staleNodes } from './state-tree/stale.ts';
 export { type StateChange, updateStateTree } from './state-tree/update.ts';
 export {
   decodeTransaction,

@@ -40,6 +40,14 @@ export interface Draft {
   readonly results: readonly TransactionResult[];
 }
 
+/** One write of one transaction. Another transaction of the same block may have written the key again. */
+export interface KeyChange {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+  /** Its place in the block. */
+  readonly transaction: number;
+}
+
 /** What a finalized branch adds to the store. All of it is derivable from the block and the state before. */
 export interface CommitBatch {
   readonly header: BlockHeader;
@@ -48,6 +56,8 @@ export interface CommitBatch {
   readonly results: readonly TransactionResult[];
   /** Written keys with their new value, `undefined` for a removed one. Sorted by key. */
   readonly writes: readonly { readonly key: Uint8Array; readonly value: Uint8Array | undefined }[];
+  /** What each transaction wrote, in block order: the history of a key. The block's own keys (`chain/`) have none. */
+  readonly changes: readonly KeyChange[];
   /** New nodes of the state tree by hash. */
   readonly nodes: readonly { readonly hash: Uint8Array; readonly bytes: Uint8Array }[];
 }

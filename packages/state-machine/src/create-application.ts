@@ -189,13 +189,14 @@ class StateMachine implements LedgerApplication {
     for (const [name, draft] of this.#drafts) {
       if (draft !== executed && !this.#descends(draft, executed)) this.#drafts.delete(name);
     }
-    const { header, transactions, results, state } = executed;
+    const { header, transactions, results, state, changes } = executed;
     return {
       header,
       headerHash: executed.headerHash,
       transactions,
       results,
       writes: state.writes(),
+      changes,
       nodes: state.nodes(),
     };
   }

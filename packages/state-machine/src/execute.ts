@@ -11,7 +11,7 @@ import {
   validatorsHash,
 } from '@careledger/ledger';
 import { type HeaderHash, invariant, utf8 } from '@careledger/primitives';
-import type { BlockProposal, StateStore, VerifyTransaction } from './application.ts';
+import type { BlockProposal, KeyChange, StateStore, VerifyTransaction } from './application.ts';
 import { Branch } from './branch.ts';
 import type { TransitionContext, Write } from './capability.ts';
 import { type Catalog, dispatchOf, type KeyInForce } from './catalog.ts';
@@ -51,6 +51,7 @@ export interface ExecutedBlock extends Parent {
   readonly replay: ReplayBranch;
   readonly transactions: readonly Uint8Array[];
   readonly results: readonly TransactionResult[];
+  readonly changes: readonly KeyChange[];
 }
 
 export interface Rules {
@@ -133,16 +134,17 @@ function executeTransaction(
   bytes: Uint8Array,
   verifyTransaction: VerifyTransaction,
   circumstances: Circumstances & { readonly state: Branch; readonly replay: ReplayBranch },
-): TransactionResult {
+): { readonly result: TransactionResult; readonly writes: readonly Write[] } {
+  const refused = (code: number) => ({ result: refusal(code), writes: [] });
   const verified = verifyTransaction(bytes);
-  if (!verified.ok) return refusal(refusals[verified.reason]);
+  if (!verified.ok) return refused(refusals[verified.reason]);
   const { transaction } = verified;
   const { code, key } = admit(transaction, circumstances);
   if (code !== refusals['transaction/replayed']) circumstances.replay.add(transaction.id);
-  if (!key) return refusal(code);
+  if (!key) return refused(code);
   const { result, writes } = transition(transaction, key, circumstances);
   circumstances.state.write(writes);
-  return result;
+  return { result, writes };
 }
 
 function replayWrites(state: Branch, replay: ReplayBranch, time: number): readonly Write[] {
@@ -159,8 +161,12 @@ export function executeBlock(proposal: BlockProposal, parent: Parent, rules: Rul
   const state = new Branch(parent.state);
   const replay = new ReplayBranch(parent.replay, time);
   const circumstances = { catalog: rules.catalog, state, replay, height, time };
-  const results = transactions.map((bytes) =>
+  const outcomes = transactions.map((bytes) =>
     executeTransaction(bytes, rules.verifyTransaction, circumstances),
+  );
+  const results = outcomes.map(({ result }) => result);
+  const changes = outcomes.flatMap(({ writes }, transaction) =>
+    writes.map(({ key, value }) => ({ key, value, transaction })),
   );
 
   const history = readHistory(parent.state).append(merkleLeafHash(parent.headerHash));
@@ -196,5 +202,14 @@ export function executeBlock(proposal: BlockProposal, parent: Parent, rules: Rul
     nonce,
     seal: new Uint8Array(0),
   };
-  return { header, headerHash: headerHash(header), state, replay, validators, transactions, results };
+  return {
+    header,
+    headerHash: headerHash(header),
+    state,
+    replay,
+    validators,
+    transactions,
+    results,
+    changes,
+  };
 }

@@ -7,6 +7,7 @@ export type {
   CommitBatch,
   Draft,
   FinalityCertificate,
+  KeyChange,
   StateStore,
   VerifiedTransaction,
   VerifyTransaction,

@@ -53,6 +53,7 @@ export function initChain(options: {
     transactions: [],
     results: [],
     writes,
+    changes: [],
     nodes: tree.nodes,
   };
 }

@@ -3,6 +3,7 @@ import {
   FILE_BYTES_MAX,
   type FileFault,
   type VerifiedFile,
+  type VerifiedRecordProof,
   verifyFile,
   verifyReceiptFile,
 } from '@careledger/client';
@@ -86,6 +87,10 @@ function summaryOf(verified: VerifiedFile): object {
       const { key, value, header, headerHash, time } = verified.state;
       return { kind: verified.kind, key, value: value ?? null, height: header.height, headerHash, time };
     }
+    case 'record-proof': {
+      const { kind, issuer, receipt, replacedBy, asOf } = verified;
+      return { kind, issuer, stands: replacedBy === undefined, replacedBy, asOf, ...receipt };
+    }
     case 'disclosure-report': {
       const { entries, ...rest } = verified.disclosures;
       return { kind: verified.kind, ...rest, entries: entries.length };
@@ -141,9 +146,24 @@ function factsOf(verified: VerifiedFile): Facts {
         ['as of', `${timeText(time)}, block ${header.height}`],
       ];
     }
+    case 'record-proof':
+      return recordProofFacts(verified);
     case 'disclosure-report':
       return reportFacts(verified.disclosures);
   }
+}
+
+/** What a record proof shows, for a person. */
+export function recordProofFacts({ issuer, receipt, replacedBy, asOf }: VerifiedRecordProof): Facts {
+  const until = `as of ${timeText(asOf.time)}, block ${asOf.height}`;
+  return [
+    ['kind', 'record proof'],
+    ['issued by', issuer],
+    ['anchored', `${timeText(receipt.time)} in block ${receipt.height}`],
+    ['record', receipt.opened ? 'it is the anchored one, unaltered' : 'not compared; use `careledger match`'],
+    ['standing', replacedBy === undefined ? `not replaced or retracted ${until}` : `REPLACED ${until}`],
+    ['transaction', receipt.transactionId],
+  ];
 }
 
 function reportFacts(

@@ -139,7 +139,7 @@ test('LED-23: a consistency proof between two heights verifies, and not for anot
   };
   expect(verifyConsistency(claim).ok).toBe(true);
   expect(verifyConsistency({ ...claim, firstRoot: sha256(claim.firstRoot) }).ok).toBe(false);
-  expect((await ask(`${chain}/consistency?first=3&second=99999`)).json.code).toBe('ledger/not-found');
+  expect((await ask(`${chain}/consistency?first=3&second=99999`)).json.code).toBe('ledger/not-yet');
 });
 
 test('blocks, genesis, validators and status are served as JSON and, where a program verifies, as CBOR', async () => {
@@ -223,7 +223,7 @@ test('errors say what happened and what to do, with a code', async () => {
   const cases: [Promise<Answer>, number, string][] = [
     [ask('/nowhere'), 404, 'api/not-found'],
     [ask(`/v1/chains/${'00'.repeat(32)}`), 404, 'api/unknown-chain'],
-    [ask(`${chain}/blocks/99999`), 404, 'ledger/not-found'],
+    [ask(`${chain}/blocks/99999`), 404, 'ledger/not-yet'],
     [ask(`${chain}/blocks/-1`), 400, 'api/malformed'],
     [ask('/v1/chains/%ff%zz/status'), 400, 'api/malformed'],
     [ask(`${chain}/blocks?limit=100000`), 400, 'api/malformed'],

@@ -27,6 +27,8 @@ const statusOfCode: Readonly<Record<string, number>> = {
   'api/unknown-chain': 404,
   'api/not-found': 404,
   'ledger/not-found': 404,
+  'ledger/not-yet': 404,
+  'ledger/pruned': 410,
   'ledger/not-certified': 503,
   'mempool/full': 503,
   'node/stopping': 503,

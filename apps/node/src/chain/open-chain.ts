@@ -32,6 +32,7 @@ export interface OpenChainOptions {
   readonly catalog: Catalog;
   readonly verifier: TransactionVerifier;
   readonly log: Log;
+  readonly stateHeightsKept?: number | undefined;
 }
 
 /**
@@ -53,10 +54,16 @@ export async function openChain(options: OpenChainOptions): Promise<Chain> {
 }
 
 async function openOnce(options: OpenChainOptions & { readonly dropIndex: boolean }): Promise<Chain> {
-  const { folder, log } = options;
+  const { folder, log, stateHeightsKept } = options;
   const mark = new OpeningMark(folder);
   mark.set();
-  const store = await BlockStore.open({ folder, log, mark, dropIndex: options.dropIndex });
+  const store = await BlockStore.open({
+    folder,
+    log,
+    mark,
+    stateHeightsKept,
+    dropIndex: options.dropIndex,
+  });
   try {
     const chain = openOver(store, options);
     mark.clear();

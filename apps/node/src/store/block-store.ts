@@ -19,6 +19,8 @@ export interface BlockStoreOptions {
   readonly log: Log;
   readonly segmentBytesMax?: number;
   readonly mark: OpeningMark;
+  /** States of so many newest heights stay provable; all of them unless given. */
+  readonly stateHeightsKept?: number | undefined;
   /** Forget the index: it is rebuilt by replay. */
   readonly dropIndex?: boolean;
 }
@@ -61,7 +63,7 @@ export class BlockStore {
     }
     if (!index) {
       rmSync(stateFolder, { recursive: true, force: true });
-      index = new LedgerIndex(stateFolder, options.mark);
+      index = new LedgerIndex(stateFolder, options.mark, { heightsKept: options.stateHeightsKept });
     }
     return new BlockStore(options, segments, index);
   }
@@ -120,9 +122,12 @@ export class BlockStore {
   }
 }
 
-function openIndex(folder: string, { log, mark }: BlockStoreOptions): LedgerIndex | undefined {
+function openIndex(
+  folder: string,
+  { log, mark, stateHeightsKept }: BlockStoreOptions,
+): LedgerIndex | undefined {
   try {
-    const index = new LedgerIndex(folder, mark);
+    const index = new LedgerIndex(folder, mark, { heightsKept: stateHeightsKept });
     // Reading the height is the cheapest proof that the file is what we wrote.
     void index.height;
     return index;

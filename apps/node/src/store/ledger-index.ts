@@ -1,17 +1,22 @@
 import { hash as digest } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { type BlockHeader, encodeHeader, headerCodec, type Transaction } from '@careledger/ledger';
-import { concat, equalBytes, type HeaderHash, uint, utf8 } from '@careledger/primitives';
-import type { CommitBatch, StateStore } from '@careledger/state-machine';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { concat, equalBytes, type HeaderHash, invariant, uint, utf8 } from '@careledger/primitives';
+import type { CommitBatch } from '@careledger/state-machine';
+import { open, type RootDatabase } from 'lmdb';
 import { messageOf, NodeError } from '../errors.ts';
 import { INDEX_PAGE_BYTES, isMappable, type OpeningMark } from './index-guard.ts';
+import { bigEndian, keyAfter, plain } from './index-keys.ts';
+import { StateTables, type Table } from './state-tables.ts';
 
 const REBUILD_HELP = 'Restart the node: it rebuilds its index from the block files.';
-/** Longer state keys are refused: LMDB's own limit is 1,978 bytes. */
-const STATE_KEY_BYTES_MAX = 1024;
 const LOOKUP_VALUE_BYTES = 16;
 const META_HEIGHT = utf8('height');
+const META_LAYOUT = utf8('layout');
+/** Raised when the tables change: an index of another layout is rebuilt. */
+const LAYOUT = uint.encode(2);
+/** Old states that one block may clear away, so that no block waits for a long backlog. */
+const PRUNED_AT_ONCE_MAX = 16;
 
 /** The index holds something else than what was written, or cannot be read. It is rebuilt, never served. */
 export class IndexFaultError extends NodeError {
@@ -20,8 +25,8 @@ export class IndexFaultError extends NodeError {
   }
 }
 
-/** By what transactions can be searched (the time range is a filter on each of them). */
-export const LOOKUPS = ['type', 'actor', 'subject', 'commitment', 'time'] as const;
+/** By what transactions can be searched, and blocks by proposer (the time range is a filter on each of them). */
+export const LOOKUPS = ['type', 'actor', 'subject', 'commitment', 'time', 'proposer'] as const;
 export type Lookup = (typeof LOOKUPS)[number];
 
 export interface TransactionPosition {
@@ -34,6 +39,13 @@ export interface LookupEntry extends TransactionPosition {
   readonly time: number;
 }
 
+/** From when to when, in milliseconds of block time, both included. */
+export interface LookupRange {
+  readonly from: number;
+  readonly to: number;
+  readonly after?: LookupEntry | undefined;
+}
+
 /** One committed block for the index: the state machine's batch and its transactions decoded. */
 export interface IndexedBlock {
   readonly batch: CommitBatch;
@@ -43,34 +55,8 @@ export interface IndexedBlock {
   readonly validatorsAfter?: () => Uint8Array;
 }
 
-type Table = Database<Uint8Array, Uint8Array>;
-
 function sha256(bytes: Uint8Array): Uint8Array {
   return digest('sha256', bytes, 'buffer');
-}
-
-function bigEndian(value: number, bytes: 4 | 8): Uint8Array {
-  const encoded = Buffer.alloc(bytes);
-  if (bytes === 8) encoded.writeBigUInt64BE(BigInt(value));
-  else encoded.writeUInt32BE(value);
-  return encoded;
-}
-
-function plain(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes);
-}
-
-/** The first key after all that begin with `prefix`, or `undefined` when there is none. */
-function keyAfter(prefix: Uint8Array): Uint8Array | undefined {
-  const end = prefix.slice();
-  for (let last = end.length - 1; last >= 0; last -= 1) {
-    const byte = end[last] ?? 0;
-    if (byte < 0xff) {
-      end[last] = byte + 1;
-      return end.slice(0, last + 1);
-    }
-  }
-  return undefined;
 }
 
 function lookupPrefix(lookup: Lookup, value: Uint8Array): Uint8Array {
@@ -80,16 +66,12 @@ function lookupPrefix(lookup: Lookup, value: Uint8Array): Uint8Array {
 
 /**
  * Everything that is asked of the ledger by another key than the height, and the state. All of it follows from the
- * blocks: a fault throws {@link IndexFaultError} and the node rebuilds. State is content-addressed (tree nodes and
- * values by their hash), so earlier heights stay provable and a flipped byte cannot pass for another value.
+ * blocks: a fault throws {@link IndexFaultError} and the node rebuilds.
  */
 export class LedgerIndex {
   readonly #mark: OpeningMark;
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly #meta: Table;
-  readonly #state: Table;
-  readonly #values: Table;
-  readonly #nodes: Table;
   readonly #headers: Table;
   readonly #heights: Table;
   readonly #transactions: Table;
@@ -99,7 +81,15 @@ export class LedgerIndex {
   /** Told of the first read that does not hold, so that the node stops. The next start rebuilds the index. */
   onFault: (fault: IndexFaultError) => void = () => undefined;
 
-  constructor(folder: string, mark: OpeningMark) {
+  /** State of the newest and of every kept height, and the history of each key. */
+  readonly state: StateTables;
+
+  /** @param options.heightsKept How many newest states stay provable; all unless given. */
+  constructor(
+    folder: string,
+    mark: OpeningMark,
+    options: { readonly heightsKept?: number | undefined } = {},
+  ) {
     this.#mark = mark;
     mkdirSync(folder, { recursive: true });
     if (!isMappable(folder)) throw new IndexFaultError('its file is not whole');
@@ -114,14 +104,22 @@ export class LedgerIndex {
       });
       const table = (name: string): Table => this.#root.openDB<Uint8Array, Uint8Array>({ name, ...layout });
       this.#meta = table('meta');
-      this.#state = table('state');
-      this.#values = table('values');
-      this.#nodes = table('nodes');
       this.#headers = table('headers');
       this.#heights = table('heights');
       this.#transactions = table('transactions');
       this.#lookups = table('lookups');
       this.#reigns = table('reigns');
+      this.state = new StateTables({
+        table,
+        meta: this.#meta,
+        fault: (problem) => this.#fault(problem),
+        stateRootOf: (height) => {
+          const header = this.header(height);
+          invariant(header, 'every height up to the head has a header');
+          return header.stateRoot;
+        },
+        heightsKept: options.heightsKept,
+      });
     } catch (cause) {
       throw new IndexFaultError(messageOf(cause), cause);
     }
@@ -130,19 +128,11 @@ export class LedgerIndex {
   /** The last indexed height, or `undefined` for an empty index. */
   get height(): number | undefined {
     const bytes = this.#meta.get(META_HEIGHT);
-    return bytes === undefined ? undefined : this.#decodeHeight(bytes);
-  }
-
-  /** Committed state, for the state machine. */
-  readonly state: StateStore = {
-    get: (key) => this.#valueOf(this.#state.get(key)),
-    scan: (prefix, countMax) => this.#scan(prefix, countMax),
-    node: (hash) => this.#addressed(this.#nodes, hash, 'a state tree node'),
-  };
-
-  /** A value by the hash that a state leaf names. */
-  value(hash: Uint8Array): Uint8Array | undefined {
-    return this.#addressed(this.#values, hash, 'a state value');
+    if (bytes === undefined) return undefined;
+    const layout = this.#meta.get(META_LAYOUT);
+    if (!layout || !equalBytes(layout, LAYOUT))
+      throw new IndexFaultError('it has the layout of another version');
+    return this.#decodeHeight(bytes);
   }
 
   /** Adds a block in one LMDB transaction, synced. Blocks come in order, the genesis block first. */
@@ -169,6 +159,20 @@ export class LedgerIndex {
     return bytes && this.#decodeHeight(bytes);
   }
 
+  /** The last height whose block time is at most `time`, or `undefined` before genesis. Block times never go back. */
+  heightAt(time: number): number | undefined {
+    let low = 0;
+    let high = (this.height ?? -1) + 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const header = this.header(middle);
+      invariant(header, 'every height up to the head has a header');
+      if (header.time <= time) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? undefined : low - 1;
+  }
+
   /** Where a transaction stands, by its id. */
   positionOf(id: Uint8Array): TransactionPosition | undefined {
     const entry = this.#transactions.get(id);
@@ -187,14 +191,16 @@ export class LedgerIndex {
     }
   }
 
-  /** Transactions with this property in block order, from one time to another, both included. */
-  *find(
-    lookup: Lookup,
-    value: Uint8Array,
-    range: { readonly from: number; readonly to: number },
-  ): Iterable<LookupEntry> {
+  /**
+   * Transactions (or blocks, as their first transaction) with this property in block order, from one time to another,
+   * both included.
+   * @param range.after Begins behind this one: where the page before ended.
+   */
+  *find(lookup: Lookup, value: Uint8Array, range: LookupRange): Iterable<LookupEntry> {
     const prefix = lookupPrefix(lookup, value);
-    const start = concat(prefix, bigEndian(range.from, 8));
+    const { after } = range;
+    const first = concat(prefix, bigEndian(range.from, 8));
+    const start = after ? lookupKey(lookup, value, { ...after, index: after.index + 1 }) : first;
     const end = keyAfter(concat(prefix, bigEndian(range.to, 8)));
     for (const key of this.#lookups.getKeys({ start, ...(end && { end }) })) {
       const rest = Buffer.from(key.subarray(prefix.length));
@@ -226,32 +232,9 @@ export class LedgerIndex {
     }
   }
 
-  #addressed(table: Table, hash: Uint8Array, what: string): Uint8Array | undefined {
-    const bytes = table.get(hash);
-    if (bytes === undefined) return undefined;
-    if (!equalBytes(sha256(bytes), hash)) throw this.#fault(`${what} is not what its hash says`);
-    return plain(bytes);
-  }
-
-  #valueOf(hash: Uint8Array | undefined): Uint8Array | undefined {
-    if (hash === undefined) return undefined;
-    const value = this.value(hash);
-    if (!value) throw this.#fault('a state value is missing');
-    return value;
-  }
-
-  *#scan(prefix: Uint8Array, countMax: number): Iterable<readonly [Uint8Array, Uint8Array]> {
-    const end = keyAfter(prefix);
-    const options = { start: prefix, limit: countMax, ...(end && { end }) };
-    for (const { key, value } of this.#state.getRange(options)) {
-      yield [plain(key), this.#valueOf(value) ?? new Uint8Array(0)];
-    }
-  }
-
   #write({ batch, transactions, validatorsAfter }: IndexedBlock): void {
     const { header, headerHash } = batch;
-    for (const { key, value } of batch.writes) this.#writeState(key, value);
-    for (const { hash, bytes } of batch.nodes) this.#nodes.putSync(hash, bytes);
+    this.state.write(batch);
     this.#headers.putSync(bigEndian(header.height, 8), concat(headerHash, encodeHeader(header)));
     this.#heights.putSync(headerHash, uint.encode(header.height));
     for (const [index, transaction] of transactions.entries()) {
@@ -260,18 +243,11 @@ export class LedgerIndex {
       if (transaction) this.#writeTransaction(transaction, entry, batch.results[index]);
     }
     if (validatorsAfter) this.#reigns.putSync(bigEndian(header.height, 8), validatorsAfter());
+    const place = { height: header.height, index: 0, time: header.time };
+    this.#lookups.putSync(lookupKey('proposer', header.proposer, place), new Uint8Array(0));
+    this.state.prune(header.height, PRUNED_AT_ONCE_MAX);
+    this.#meta.putSync(META_LAYOUT, LAYOUT);
     this.#meta.putSync(META_HEIGHT, uint.encode(header.height));
-  }
-
-  #writeState(key: Uint8Array, value: Uint8Array | undefined): void {
-    if (key.length > STATE_KEY_BYTES_MAX) throw this.#fault('a state key is too long');
-    if (value === undefined) {
-      this.#state.removeSync(key);
-      return;
-    }
-    const hash = sha256(value);
-    this.#state.putSync(key, hash);
-    this.#values.putSync(hash, value);
   }
 
   #writeTransaction(

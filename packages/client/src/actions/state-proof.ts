@@ -8,8 +8,7 @@ import {
   verifyStateEvidence,
 } from '@careledger/ledger';
 import { CborError, type Codec, err, ok, oneOf, type Result, struct } from '@careledger/primitives';
-import { decodeAnswer, type LedgerClient } from '../ledger-client.ts';
-import { ask, CBOR_TYPE, chainPath } from '../transport.ts';
+import { type LedgerClient, learnTrustPath } from '../ledger-client.ts';
 import { getStateEvidence } from './get-state.ts';
 import type { FileFault, OfflineTrust } from './verify-file.ts';
 
@@ -39,17 +38,7 @@ export async function exportStateProof(
   options: { readonly key: Uint8Array; readonly height?: number },
 ): Promise<{ readonly bytes: Uint8Array; readonly state: VerifiedState }> {
   const { evidence, state } = await getStateEvidence(client, options);
-  const answer = await ask(
-    client.transport,
-    {
-      method: 'GET',
-      path: chainPath(client.chain, 'trust-path'),
-      accept: CBOR_TYPE,
-      bytesMax: STATE_PROOF_BYTES_MAX,
-    },
-    'trust path',
-  );
-  const trust = decodeAnswer(trustPathCodec, answer);
+  const trust = await learnTrustPath(client);
   return { bytes: stateProofFileCodec.encode({ kind: STATE_PROOF_KIND, evidence, trust }), state };
 }
 

@@ -20,6 +20,7 @@ import {
   verifyReceipt,
 } from '@careledger/ledger';
 import { err, fromUtf8, ok, type Result, type VerifySignature } from '@careledger/primitives';
+import { RECORD_PROOF_KIND, type VerifiedRecordProof, verifyRecordProofFile } from './record-proof.ts';
 import { STATE_PROOF_KIND, verifyStateProofFile } from './state-proof.ts';
 
 /** What an offline check stands on. */
@@ -57,7 +58,12 @@ export interface VerifiedStateProof {
   readonly state: VerifiedState;
 }
 /** A file that holds as a whole, and what it proves. */
-export type VerifiedFile = ReceiptFile | AuditBundleFile | DisclosureReportFile | VerifiedStateProof;
+export type VerifiedFile =
+  | ReceiptFile
+  | AuditBundleFile
+  | DisclosureReportFile
+  | VerifiedStateProof
+  | VerifiedRecordProof;
 
 /** No file that members exchange is larger, in bytes. */
 export const FILE_BYTES_MAX: number = Math.max(RECEIPT_BYTES_MAX, AUDIT_BUNDLE_BYTES_MAX, REPORT_BYTES_MAX);
@@ -98,13 +104,14 @@ export function verifyDisclosureReportFile(
 }
 
 /** `careledger/receipt/1`: what the `kind` field of a CBOR map says, wherever the field stands. */
-const KIND = /careledger\/(receipt|audit-bundle|disclosure-report|state-proof)\/\d{1,4}/;
+const KIND = /careledger\/(receipt|audit-bundle|disclosure-report|state-proof|record-proof)\/\d{1,4}/;
 const KIND_SEARCH_BYTES = 64 * 1024;
 const CHECKS: Readonly<Record<string, typeof verifyFile>> = {
   [RECEIPT_KIND]: verifyReceiptFile,
   [AUDIT_BUNDLE_KIND]: verifyAuditBundleFile,
   [REPORT_KIND]: verifyDisclosureReportFile,
   [STATE_PROOF_KIND]: verifyStateProofFile,
+  [RECORD_PROOF_KIND]: verifyRecordProofFile,
 };
 
 function latin1(bytes: Uint8Array): string {
@@ -125,7 +132,7 @@ export function verifyFile(file: Uint8Array, trust: OfflineTrust): Result<Verifi
   if (check) return check(file, trust);
   const message =
     kind === undefined
-      ? 'it is no receipt, audit bundle, disclosure report or state proof'
+      ? 'it is no receipt, audit bundle, disclosure report, state proof or record proof'
       : `its version is not known here: ${kind}`;
   return err({ code: 'file/unknown-kind', message });
 }
