@@ -7,6 +7,7 @@ export default defineConfig({
       'apps/*/src/**/*.test.ts',
       'scripts/**/*.test.ts',
       'simulator/**/*.test.ts',
+      'benchmarks/**/*.test.ts',
     ],
     // Two cores are what a contributor can be expected to have; real servers in tests share them.
     maxWorkers: 2,

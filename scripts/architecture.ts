@@ -25,6 +25,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'gateway',
   ],
   simulator: ['primitives', 'ledger', 'consensus', 'state-machine', 'capabilities'],
+  benchmarks: ['primitives', 'ledger', 'state-machine', 'capabilities', 'custody', 'node', 'gateway', 'cli'],
 };
 
 /** Runtime npm packages that a folder of `packages/` may use. A new one needs a page in docs/decisions/. */

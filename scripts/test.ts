@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const reports = mkdtempSync(join(tmpdir(), 'careledger-test-'));
 const report = join(reports, 'vitest.json');
-const folders = ['packages', 'apps', 'simulator'];
+const folders = ['packages', 'apps', 'simulator', 'benchmarks'];
 
 function binary(name: string): string {
   return join(root, 'node_modules', '.bin', name);

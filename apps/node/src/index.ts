@@ -17,6 +17,7 @@ export type {
   StoreVerdict,
 } from './ledger-node.ts';
 export type {
+  Batching,
   EngineTimings,
   LogLevel,
   NodeAddresses,

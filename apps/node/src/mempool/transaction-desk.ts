@@ -97,8 +97,8 @@ export class TransactionDesk {
   }
 
   /** The oldest waiting transactions. */
-  candidates(): readonly Uint8Array[] {
-    return this.mempool.reap(CANDIDATES_BYTES_MAX).map(({ bytes }) => bytes);
+  candidates(countMax?: number): readonly Uint8Array[] {
+    return this.mempool.reap(CANDIDATES_BYTES_MAX, countMax).map(({ bytes }) => bytes);
   }
 
   /** A block or a heartbeat is final: what it holds, or what it leaves too late, no longer waits. */

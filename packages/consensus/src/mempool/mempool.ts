@@ -82,12 +82,12 @@ export class Mempool {
     return expired;
   }
 
-  /** The oldest transactions that fit into `bytesMax` together, in order. They stay until removed. */
-  reap(bytesMax: number): readonly PendingTransaction[] {
+  /** The oldest transactions, at most `countMax`, that fit into `bytesMax` together, in order. They stay until removed. */
+  reap(bytesMax: number, countMax: number = this.limits.countMax): readonly PendingTransaction[] {
     const reaped: PendingTransaction[] = [];
     let bytes = 0;
     for (const transaction of this.#pending.values()) {
-      if (bytes + transaction.bytes.length > bytesMax) break;
+      if (reaped.length >= countMax || bytes + transaction.bytes.length > bytesMax) break;
       bytes += transaction.bytes.length;
       reaped.push(transaction);
     }
