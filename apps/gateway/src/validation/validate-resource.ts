@@ -2,7 +2,8 @@ import { MEDPLUM_VERSION, OperationOutcomeError, validateResource as validateWit
 import type { OperationOutcomeIssue, Resource } from '@medplum/fhirtypes';
 import { type CollectedTokens, checkBindings } from './binding-check.ts';
 import { withoutValues } from './core-issues.ts';
-import { type Definitions, FHIR_VERSION, loadDefinitions } from './definitions.ts';
+import { FHIR_VERSION } from './definition-texts.ts';
+import { type Definitions, loadDefinitions } from './definitions.ts';
 import { issueAt } from './issue.ts';
 import { checkStructure, type NameOf, RESOURCE_LIMITS, type ResourceLimits } from './structure-check.ts';
 
