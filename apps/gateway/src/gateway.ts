@@ -11,6 +11,7 @@ import {
   tokenEndpointOf,
 } from './authorization/index.ts';
 import type { Caller } from './caller.ts';
+import { documentsPart } from './documents/index.ts';
 import { FhirService, fhirRoutes, RecordStore, VaultImportTarget } from './fhir/index.ts';
 import { recordRoutes } from './gateway-records.ts';
 import type { ImportTarget } from './import/index.ts';
@@ -180,7 +181,9 @@ class MemberGateway implements Gateway {
 
   async start(): Promise<void> {
     const { context } = this;
-    const parts: GatewayPart[] = [];
+    const onFault = (error: unknown): void =>
+      context.log.error(faultFields(error), 'a document could not be sent');
+    const parts: GatewayPart[] = [documentsPart({ ...context, onFault })];
     for (const make of this.#options.parts ?? []) parts.push(await make(context));
     this.#parts = parts;
     for (const part of parts) await part.start?.();

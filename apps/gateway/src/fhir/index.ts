@@ -11,6 +11,7 @@ export { BUNDLE_ENTRIES_MAX } from './bundle.ts';
 export { FhirError, type FhirErrorOptions, notFound, outcomeOf } from './fhir-error.ts';
 export { type FhirInput, type FhirOutput, FhirService, type FhirServiceOptions } from './fhir-service.ts';
 export { MATCH_CANDIDATES_MAX, type MatchedPatient, matchPatients, matchScore } from './match.ts';
+export { DOCUMENT_EXTENSION, documentElement } from './record-document.ts';
 export { RecordStore, type RecordStoreOptions, type RecordTransaction } from './record-store.ts';
 export { composeVersion } from './record-writer.ts';
 export { fhirRoutes } from './routes.ts';

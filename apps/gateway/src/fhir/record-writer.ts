@@ -70,7 +70,7 @@ function refuseInvalid(validation: Validation): never {
 }
 
 /** Patient ids of ours that a resource is about. @throws {@link FhirError} 422 when it may be about one we cannot name. */
-function patientsOf(plain: Resource, ownBases: readonly string[]): readonly string[] {
+export function patientsOf(plain: Resource, ownBases: readonly string[]): readonly string[] {
   const { patients, unresolved } = subjectsOf(plain as never, { ownBases });
   if (unresolved.length > 0) {
     throw new FhirError({

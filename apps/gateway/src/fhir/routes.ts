@@ -64,8 +64,8 @@ export function fhirRoutes(app: FastifyInstance, options: FhirRoutesOptions): vo
   );
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const caller = callerOf(request);
-    requireJson(request);
     if (await options.intercept?.(request, reply, caller)) return reply;
+    requireJson(request);
     const { status, headers, body } = await options.service.handle(inputOf(request, caller));
     return reply.code(status).headers(headers).send(body);
   };

@@ -19,25 +19,24 @@ import {
 } from '@careledger/ledger';
 import { type ChainId, compareBytes, HASH_BYTES, type Signer } from '@careledger/primitives';
 
-/** Versions of one batch. Their retirements must fit the ledger's longest list and a transaction's 64 KiB. */
-export const BATCH_VERSIONS_MAX = 256;
+/** Leaves of one batch. Their retirements must fit the ledger's longest list and a transaction's 64 KiB. */
+export const BATCH_LEAVES_MAX = 256;
 /** How long an anchor may wait for its block, in milliseconds of block time. */
 export const ANCHOR_MS_MAX = 5 * 60_000;
 
-/** One version that waits to be anchored. */
-export interface WaitingVersion {
-  readonly seq: number;
+/** One leaf that waits to be anchored: a version's, or its document's. */
+export interface WaitingLeaf {
   readonly deleted: boolean;
   readonly leaf: Uint8Array;
   readonly leafHash: Uint8Array;
-  /** The secret of the version that this one retires. */
+  /** The secret of the leaf that this one retires. */
   readonly retireSecret: Uint8Array | null;
 }
 
 export interface ComposedBatch {
   readonly body: Uint8Array;
-  /** CBOR of the inclusion proof of each version; a deletion stands in `retirements` alone and has none. */
-  readonly proofs: ReadonlyMap<number, Uint8Array>;
+  /** CBOR of the inclusion proof of each leaf; a deletion stands in `retirements` alone and has none. */
+  readonly proofs: ReadonlyMap<WaitingLeaf, Uint8Array>;
 }
 
 type Random = (length: number) => Uint8Array;
@@ -55,23 +54,23 @@ export function padRetirements(retirements: readonly Retirement[], random: Rando
 }
 
 /** The body of one anchor and the proofs that it makes possible. */
-export function composeBatch(versions: readonly WaitingVersion[], random: Random): ComposedBatch {
-  const kept = versions.filter(({ deleted }) => !deleted);
+export function composeBatch(waiting: readonly WaitingLeaf[], random: Random): ComposedBatch {
+  const kept = waiting.filter(({ deleted }) => !deleted);
   const leaves = kept.map(({ leaf }): RecordLeaf => recordLeafCodec.decode(leaf));
   const padding = Array.from({ length: paddingCountOf(leaves.length) }, () => random(PADDING_LEAF_BYTES));
   // Deletions alone need no tree: the root of nobody's leaf looks like any other.
   const batch = leaves.length > 0 ? recordBatchOf({ leaves, padding }) : undefined;
-  const retirements = versions.flatMap(({ retireSecret, leafHash }) =>
+  const retirements = waiting.flatMap(({ retireSecret, leafHash }) =>
     retireSecret ? [{ retireSecret, successor: leafHash }] : [],
   );
   const message: AnchorRecords = {
     root: batch?.root ?? random(HASH_BYTES),
     retirements: padRetirements(retirements, random),
   };
-  const proofs = new Map<number, Uint8Array>();
-  for (const [index, { seq }] of kept.entries()) {
+  const proofs = new Map<WaitingLeaf, Uint8Array>();
+  for (const [index, leaf] of kept.entries()) {
     const proof = batch?.proofs[index];
-    if (proof) proofs.set(seq, inclusionProofCodec.encode(proof));
+    if (proof) proofs.set(leaf, inclusionProofCodec.encode(proof));
   }
   return { body: anchorRecordsCodec.encode(message), proofs };
 }

@@ -1,4 +1,4 @@
-export { ANCHOR_MS_MAX, BATCH_VERSIONS_MAX } from './anchor-batch.ts';
+export { ANCHOR_MS_MAX, BATCH_LEAVES_MAX } from './anchor-batch.ts';
 export {
   BATCH_WAIT_MS,
   IN_FLIGHT_MAX,

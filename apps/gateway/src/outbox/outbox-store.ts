@@ -5,10 +5,11 @@ import type { Signer, TransactionId } from '@careledger/primitives';
 import { drawCounter, type Vault, type VaultTransaction } from '../vault/index.ts';
 import {
   ANCHOR_MS_MAX,
-  BATCH_VERSIONS_MAX,
+  BATCH_LEAVES_MAX,
   composeBatch,
   padRetirements,
   signAnchor,
+  type WaitingLeaf,
 } from './anchor-batch.ts';
 
 /** An anchor that is written down and not yet known to be final. */
@@ -34,6 +35,16 @@ export interface OutboxStatus {
   readonly waiting: number;
   /** When the oldest of them was written, in milliseconds. */
   readonly oldest: number | undefined;
+}
+
+interface WaitingVersion {
+  readonly seq: number;
+  readonly version: WaitingLeaf;
+  readonly document?: WaitingLeaf;
+}
+
+function leavesOf({ version, document }: WaitingVersion): readonly WaitingLeaf[] {
+  return document ? [version, document] : [version];
 }
 
 /** The outbox's rows in the vault. Every step is one SQL transaction. */
@@ -74,7 +85,7 @@ export class OutboxStore {
     return this.#options.vault.transaction(async (tx) => {
       const versions = await this.#waiting(tx);
       if (versions.length === 0) return undefined;
-      const { body, proofs } = composeBatch(versions, this.#options.random);
+      const { body, proofs } = composeBatch(versions.flatMap(leavesOf), this.#options.random);
       const { transaction, expires } = this.#sign(body);
       const batch = await drawCounter(tx, 'batch', 1);
       await tx
@@ -94,34 +105,51 @@ export class OutboxStore {
         .execute();
       const seqs = versions.map(({ seq }) => seq);
       await tx.updateTable('outbox').set({ batch }).where('seq', 'in', seqs).execute();
-      for (const seq of seqs) {
-        const leafProof = proofs.get(seq) ?? null;
+      for (const { seq, version, document } of versions) {
+        const leafProof = proofs.get(version) ?? null;
         await tx
           .updateTable('version')
           .set({ batch, leaf_proof: leafProof })
           .where('seq', '=', seq)
           .execute();
+        const documentProof = document && proofs.get(document);
+        if (!documentProof) continue;
+        await tx.updateTable('document').set({ leaf_proof: documentProof }).where('seq', '=', seq).execute();
       }
       return { batch, transactionId: transaction.id, bytes: transaction.bytes, expires, body };
     });
   }
 
-  async #waiting(tx: VaultTransaction) {
+  /** What waits, oldest first, as much as one batch holds. */
+  async #waiting(tx: VaultTransaction): Promise<readonly WaitingVersion[]> {
     const rows = await tx
       .selectFrom('outbox')
       .innerJoin('version', 'version.seq', 'outbox.seq')
+      .leftJoin('document', 'document.seq', 'outbox.seq')
       .select(['outbox.seq', 'version.deleted', 'version.leaf', 'version.leaf_hash', 'outbox.retire_secret'])
+      .select(['document.name', 'document.leaf as document_leaf', 'document.leaf_hash as document_leaf_hash'])
+      .select('document.retire_secret as document_retire_secret')
       .where('outbox.batch', 'is', null)
       .orderBy('outbox.seq')
-      .limit(BATCH_VERSIONS_MAX)
+      .limit(BATCH_LEAVES_MAX)
       .execute();
-    return rows.map((row) => ({
-      seq: row.seq,
-      deleted: row.deleted === 1,
-      leaf: row.leaf,
-      leafHash: row.leaf_hash,
-      retireSecret: row.retire_secret,
-    }));
+    const waiting = rows.map((row): WaitingVersion => {
+      const { seq, document_leaf: leaf, document_leaf_hash: leafHash } = row;
+      const version = {
+        deleted: row.deleted === 1,
+        leaf: row.leaf,
+        leafHash: row.leaf_hash,
+        retireSecret: row.retire_secret,
+      };
+      if (leaf === null || leafHash === null) return { seq, version };
+      const retireSecret = row.document_retire_secret;
+      return { seq, version, document: { deleted: row.name === null, leaf, leafHash, retireSecret } };
+    });
+    let leaves = 0;
+    return waiting.filter((each) => {
+      leaves += leavesOf(each).length;
+      return leaves <= BATCH_LEAVES_MAX;
+    });
   }
 
   #sign(body: Uint8Array): { readonly transaction: Transaction; readonly expires: number } {

@@ -250,8 +250,7 @@ export class Outbox {
    * {@link Outbox.retirementOf} of the version before it.
    */
   async receiptOf(key: VersionKey): Promise<Receipt | undefined> {
-    const { vault, ledger, trustPath } = this.#options;
-    const row = await vault.reader
+    const row = await this.#options.vault.reader
       .selectFrom('version')
       .innerJoin('batch', 'batch.batch', 'version.batch')
       .select(['version.leaf', 'version.leaf_proof', 'batch.height', 'batch.position'])
@@ -260,12 +259,38 @@ export class Outbox {
       .where('version', '=', key.version)
       .where('state', '=', 'anchored')
       .executeTakeFirst();
-    if (!row || row.leaf_proof === null || row.height === null || row.position === null) return undefined;
+    return row && this.#receipt(row);
+  }
+
+  /** The receipt of a document's own leaf, by the name of its chunk file. Its record is `documentManifest`. */
+  async receiptOfDocument(name: string): Promise<Receipt | undefined> {
+    const row = await this.#options.vault.reader
+      .selectFrom('document')
+      .innerJoin('version', 'version.seq', 'document.seq')
+      .innerJoin('batch', 'batch.batch', 'version.batch')
+      .select(['document.leaf', 'document.leaf_proof', 'batch.height', 'batch.position'])
+      .where('document.name', '=', name)
+      .where('document.leaf', 'is not', null)
+      .where('state', '=', 'anchored')
+      .orderBy('document.seq', 'desc')
+      .executeTakeFirst();
+    return row && this.#receipt(row);
+  }
+
+  #receipt(row: {
+    readonly leaf: Uint8Array | null;
+    readonly leaf_proof: Uint8Array | null;
+    readonly height: number | null;
+    readonly position: number | null;
+  }): Receipt | undefined {
+    const { ledger, trustPath } = this.#options;
+    const { leaf, leaf_proof: leafProof, height, position } = row;
+    if (leaf === null || leafProof === null || height === null || position === null) return undefined;
     return {
       kind: RECEIPT_KIND,
-      leaf: recordLeafCodec.decode(row.leaf),
-      leafProof: inclusionProofCodec.decode(row.leaf_proof),
-      anchor: ledger.proveTransaction({ height: row.height, index: row.position }),
+      leaf: recordLeafCodec.decode(leaf),
+      leafProof: inclusionProofCodec.decode(leafProof),
+      anchor: ledger.proveTransaction({ height, index: position }),
       trust: trustPath?.() ?? { genesis: ledger.genesis, changes: [], validatorSets: [] },
     };
   }

@@ -4,6 +4,7 @@ export type VaultErrorCode =
   | 'vault/other-version'
   | 'vault/other-organization'
   | 'vault/no-current'
+  | 'vault/document-too-large'
   | 'vault/failed';
 
 const HELP: Readonly<Record<VaultErrorCode, string>> = {
@@ -12,6 +13,7 @@ const HELP: Readonly<Record<VaultErrorCode, string>> = {
   'vault/other-version': 'Open this vault with the version of Careledger that wrote it, or a newer one.',
   'vault/other-organization': 'Start the gateway with the organization that this vault belongs to.',
   'vault/no-current': 'Create the record before replacing or deleting it.',
+  'vault/document-too-large': 'Keep it in the system that is made for it and register a pointer to it.',
   'vault/failed': 'Stop the gateway, check the disk, start it again.',
 };
 

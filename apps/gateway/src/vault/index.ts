@@ -1,3 +1,10 @@
+export {
+  DOCUMENT_BYTES_MAX,
+  DOCUMENT_CHUNK_BYTES,
+  type DocumentContent,
+  documentManifest,
+} from './document-content.ts';
+export { type ByteRange, DocumentFiles } from './document-files.ts';
 export { VaultError, type VaultErrorCode } from './errors.ts';
 export {
   type ColumnTypes,

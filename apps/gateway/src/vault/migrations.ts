@@ -91,6 +91,19 @@ async function createRest(db: Schema, { bytes, integer }: ColumnTypes): Promise<
     .execute();
 }
 
+async function createDocuments(db: Schema, { bytes, integer }: ColumnTypes): Promise<void> {
+  await db.schema
+    .createTable('document')
+    .addColumn('seq', integer, (column) => column.primaryKey().references('version.seq'))
+    .addColumn('name', 'text')
+    .addColumn('leaf', bytes)
+    .addColumn('leaf_hash', bytes)
+    .addColumn('retire_secret', bytes)
+    .addColumn('leaf_proof', bytes)
+    .execute();
+  await db.schema.createIndex('document_name').on('document').column('name').execute();
+}
+
 /** Forward only, one set for every database, never changed once released. */
 export function vaultMigrations(columns: ColumnTypes): Record<string, Migration> {
   return {
@@ -99,6 +112,11 @@ export function vaultMigrations(columns: ColumnTypes): Record<string, Migration>
         await createVersions(db, columns);
         await createOutbox(db, columns);
         await createRest(db, columns);
+      },
+    },
+    '0002-documents': {
+      async up(db) {
+        await createDocuments(db, columns);
       },
     },
   };

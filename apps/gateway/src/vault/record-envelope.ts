@@ -19,6 +19,7 @@ import {
   ORGANIZATION_KEY,
   subjectKey,
 } from '../keystore/index.ts';
+import { type DocumentContent, documentContentCodec } from './document-content.ts';
 
 const DATA_KEY_BYTES = 32;
 /** Canonical text of one resource, documents with their attachments included. */
@@ -35,6 +36,8 @@ export interface EnvelopeContent {
   readonly subjects: readonly string[];
   /** What validation found, as JSON: it may quote the record, so it is in here. */
   readonly issues?: string;
+  /** A large document that is kept in a chunk file. */
+  readonly document?: DocumentContent;
 }
 
 const contentCodec: Codec<EnvelopeContent> = struct({
@@ -43,6 +46,7 @@ const contentCodec: Codec<EnvelopeContent> = struct({
   retireSecret: fixedBytes(32),
   subjects: list(text({ bytesMax: 64 }), { countMax: SUBJECTS_MAX }),
   issues: optional(text({ bytesMax: 1024 * 1024 })),
+  document: optional(documentContentCodec),
 });
 
 /** What a version is, apart from its content: associated data of its envelope. */

@@ -36,6 +36,22 @@ export interface VersionKeyTable {
   wrapped: Uint8Array;
 }
 
+/**
+ * The document that a version holds, and its own leaf; or the tombstone of the document that the version before held.
+ * Its leaf goes into the batch of the version.
+ */
+export interface DocumentTable {
+  seq: number;
+  /** Name of the chunk file; null for a tombstone. */
+  name: string | null;
+  /** CBOR of the leaf. Null where the version keeps the document of the one before, whose leaf stands. */
+  leaf: Uint8Array | null;
+  leaf_hash: Uint8Array | null;
+  /** Published by the anchor: the secret of the document leaf that this one retires. */
+  retire_secret: Uint8Array | null;
+  leaf_proof: Uint8Array | null;
+}
+
 /** Versions that no anchor holds yet, written in the transaction of the version itself. */
 export interface OutboxTable {
   seq: number;
@@ -83,6 +99,7 @@ export interface CounterTable {
 export interface VaultTables {
   version: VersionTable;
   version_key: VersionKeyTable;
+  document: DocumentTable;
   outbox: OutboxTable;
   batch: BatchTable;
   import_source: ImportSourceTable;

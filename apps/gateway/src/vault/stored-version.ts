@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { tombstoneLeafCodec, tombstoneLeafHash } from '@careledger/capabilities';
 import { commitmentOf, leafBytes, recordLeafHash, retireKeyOf } from '@careledger/ledger';
-import type { OrganizationId } from '@careledger/primitives';
+import { equalBytes, type OrganizationId } from '@careledger/primitives';
 import type { Keystore } from '../keystore/index.ts';
+import { type DocumentContent, documentManifest } from './document-content.ts';
 import { VaultError } from './errors.ts';
 import {
   type EnvelopeContent,
@@ -12,7 +13,7 @@ import {
   sealRecord,
   type WrappedKey,
 } from './record-envelope.ts';
-import { hashOfLeaf, type VersionRow, type VersionToInsert } from './vault-rows.ts';
+import { type DocumentRow, hashOfLeaf, type VersionRow, type VersionToInsert } from './vault-rows.ts';
 
 const SECRET_BYTES = 32;
 
@@ -42,6 +43,8 @@ export interface NewVersion extends RecordKey {
   readonly validation: ValidationSummary;
   /** The version that this one replaces, as {@link Vault.current} gave it in the same transaction. */
   readonly replaces?: StoredVersion;
+  /** A large document that this version holds, received by the vault's document files. */
+  readonly document?: DocumentContent | undefined;
 }
 
 export interface VersionSummary extends RecordKey {
@@ -64,6 +67,7 @@ export interface StoredVersion extends VersionSummary {
   readonly retireSecret: Uint8Array;
   readonly subjects: readonly string[];
   readonly issues?: string;
+  readonly document?: DocumentContent;
 }
 
 /** A row as it is read, before its envelope is opened. */
@@ -84,11 +88,15 @@ export function summaryOf(row: VersionRow): VersionSummary {
 }
 
 export function openedFields(content: EnvelopeContent, text: string) {
-  const { salt, retireSecret, subjects, issues } = content;
-  return { text, salt, retireSecret, subjects, ...(issues === undefined ? {} : { issues }) };
+  const { salt, retireSecret, subjects, issues, document } = content;
+  return {
+    ...{ text, salt, retireSecret, subjects },
+    ...(issues === undefined ? {} : { issues }),
+    ...(document ? { document } : {}),
+  };
 }
 
-interface MadeLeaf {
+export interface MadeLeaf {
   readonly leaf: Uint8Array;
   readonly hash: Uint8Array;
 }
@@ -112,6 +120,35 @@ function tombstoneOf(content: EnvelopeContent, replaces: StoredVersion | undefin
   return { leaf: tombstoneLeafCodec.encode(tombstone), hash: tombstoneLeafHash(tombstone) };
 }
 
+/** A document's own leaf. It names no leaf before it: the retirement of that one names this one. */
+export function documentLeafOf(organization: OrganizationId, document: DocumentContent): MadeLeaf {
+  const leaf = {
+    commitment: commitmentOf({ salt: document.salt, bytes: documentManifest(document) }),
+    retireKey: retireKeyOf({ organization, retireSecret: document.retireSecret }),
+  };
+  return { leaf: leafBytes(leaf), hash: recordLeafHash(leaf) };
+}
+
+/** What becomes of a document between two versions: a new one, the same one, or none any more. */
+function documentRowOf(organization: OrganizationId, next: NewVersion, seq: number): DocumentRow | undefined {
+  const { document, replaces } = next;
+  const before = replaces?.document;
+  if (!document && !before) return undefined;
+  const row = { seq, name: document?.name ?? null, leaf_proof: null };
+  if (document && before && equalBytes(before.salt, document.salt)) {
+    return { ...row, leaf: null, leaf_hash: null, retire_secret: null };
+  }
+  const retired = before && documentLeafOf(organization, before);
+  const made = document ? documentLeafOf(organization, document) : documentTombstone(retired);
+  return { ...row, leaf: made.leaf, leaf_hash: made.hash, retire_secret: before?.retireSecret ?? null };
+}
+
+function documentTombstone(retired: MadeLeaf | undefined): MadeLeaf {
+  if (!retired) throw new VaultError('vault/no-current', 'a deletion replaces a document');
+  const tombstone = { deletes: retired.hash, salt: randomBytes(SECRET_BYTES) };
+  return { leaf: tombstoneLeafCodec.encode(tombstone), hash: tombstoneLeafHash(tombstone) };
+}
+
 export interface PreparedVersion extends VersionToInsert {
   readonly content: EnvelopeContent;
 }
@@ -132,6 +169,7 @@ export function prepareVersion(
     retireSecret: randomBytes(SECRET_BYTES),
     subjects,
     ...(issues === undefined ? {} : { issues }),
+    ...(next.document ? { document: next.document } : {}),
   };
   const identity = { type, id, version, time, deleted, actor, validation, validator };
   const { envelope, keys } = sealRecord(keystore, identity, content);
@@ -144,7 +182,8 @@ export function prepareVersion(
     batch: null,
     leaf_proof: null,
   };
-  return { row, keys, content, retires: replaces && !replaces.deleted ? replaces.retireSecret : null };
+  const retires = replaces && !replaces.deleted ? replaces.retireSecret : null;
+  return { row, keys, content, retires, document: documentRowOf(organization, next, seq) };
 }
 
 export type InspectedRow =

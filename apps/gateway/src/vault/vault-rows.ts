@@ -5,12 +5,13 @@ import type { Kysely, Selectable, Transaction } from 'kysely';
 import type { KeyName } from '../keystore/index.ts';
 import { VaultError } from './errors.ts';
 import type { WrappedKey } from './record-envelope.ts';
-import type { VaultTables, VersionTable } from './schema.ts';
+import type { DocumentTable, VaultTables, VersionTable } from './schema.ts';
 
 export type VaultTransaction = Transaction<VaultTables>;
 /** A connection or a transaction: what can be asked for rows. */
 export type VaultReader = Kysely<VaultTables>;
 export type VersionRow = Selectable<VersionTable>;
+export type DocumentRow = Selectable<DocumentTable>;
 
 /** Rows in one INSERT, and values in one IN: well below SQLite's 32,766 parameters. */
 const INSERT_ROWS_MAX = 200;
@@ -25,6 +26,7 @@ export interface VersionToInsert {
   readonly keys: readonly WrappedKey[];
   /** The secret of the version that this one retires. */
   readonly retires: Uint8Array | null;
+  readonly document: DocumentRow | undefined;
 }
 
 /** Writes versions, their wrapped keys and their outbox rows: in one transaction, so that none is ever forgotten. */
@@ -44,6 +46,9 @@ export async function insertVersions(
         chunk.map(({ row, retires }) => ({ seq: row.seq, queued, retire_secret: retires, batch: null })),
       )
       .execute();
+  }
+  for (const { document } of versions) {
+    if (document) await tx.insertInto('document').values(document).execute();
   }
   const keys = versions.flatMap(({ row, keys: wrapped }) =>
     wrapped.map((key) => ({ seq: row.seq, key_name: key.keyName, wrapped: key.wrapped })),

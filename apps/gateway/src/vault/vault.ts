@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OrganizationId } from '@careledger/primitives';
 import type { Keystore } from '../keystore/index.ts';
+import { DocumentFiles } from './document-files.ts';
 import { VaultError } from './errors.ts';
 import { migrate, SQLITE_COLUMNS, vaultMigrations } from './migrations.ts';
 import { openSqlite } from './node-sqlite.ts';
@@ -43,17 +44,25 @@ export class Vault {
   readonly organization: OrganizationId;
   /** Committed rows; never waits for a writer. */
   readonly reader: VaultReader;
+  /** Large documents, beside the rows. */
+  readonly documents: DocumentFiles;
   readonly #writer: VaultReader;
   readonly #keystore: Keystore;
   readonly #now: () => number;
   #turn: Promise<void> = Promise.resolve();
 
-  private constructor(options: VaultOptions, writer: VaultReader, reader: VaultReader) {
+  private constructor(
+    options: VaultOptions,
+    writer: VaultReader,
+    reader: VaultReader,
+    documents: DocumentFiles,
+  ) {
     this.organization = options.organization;
     this.#keystore = options.keystore;
     this.#now = options.now ?? Date.now;
     this.#writer = writer;
     this.reader = reader;
+    this.documents = documents;
   }
 
   /**
@@ -67,7 +76,10 @@ export class Vault {
     await migrate(writer, vaultMigrations(SQLITE_COLUMNS));
     await claimVault(writer, options.organization);
     const reader = openSqlite<VaultTables>({ path, durability: 'full', isReadOnly: true });
-    return new Vault(options, writer, reader);
+    const documents = await DocumentFiles.open(join(options.folder, 'documents'));
+    const named = await reader.selectFrom('document').select('name').where('name', 'is not', null).execute();
+    await documents.sweep(new Set(named.flatMap(({ name }) => name ?? [])));
+    return new Vault(options, writer, reader, documents);
   }
 
   /**

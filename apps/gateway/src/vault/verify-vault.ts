@@ -1,7 +1,9 @@
 import { anchorRecordsCodec, tombstoneLeafCodec } from '@careledger/capabilities';
 import { decodeTransaction, inclusionProofCodec, recordLeafCodec, verifyInclusion } from '@careledger/ledger';
 import { equalBytes } from '@careledger/primitives';
+import { VaultError } from './errors.ts';
 import type { RecordFault } from './record-envelope.ts';
+import { documentLeafOf, type StoredVersion } from './stored-version.ts';
 import type { Vault } from './vault.ts';
 import { keysOf, type VersionRow } from './vault-rows.ts';
 
@@ -11,7 +13,14 @@ const ROWS_PER_STEP = 256;
 export interface VaultFault {
   /** `Observation/7f3c… version 2`, or the place in the vault where a row is missing. */
   readonly record: string;
-  readonly fault: RecordFault | 'row missing' | 'version missing' | 'supersedes' | 'leaf proof' | 'current';
+  readonly fault:
+    | RecordFault
+    | 'row missing'
+    | 'version missing'
+    | 'supersedes'
+    | 'leaf proof'
+    | 'current'
+    | 'document';
 }
 
 export interface VaultReport {
@@ -95,6 +104,28 @@ function supersededBy(row: VersionRow): Uint8Array | undefined {
   );
 }
 
+/** Is the document of a version still what its leaf commits to, to the last byte? */
+async function isDocumentWhole(vault: Vault, row: VersionRow, { document }: StoredVersion): Promise<boolean> {
+  if (!document) return true;
+  const stored = await vault.reader
+    .selectFrom('document')
+    .select(['name', 'leaf_hash'])
+    .where('seq', '=', row.seq)
+    .executeTakeFirst();
+  if (stored?.name !== document.name) return false;
+  const { hash } = documentLeafOf(vault.organization, document);
+  if (stored.leaf_hash && !equalBytes(new Uint8Array(stored.leaf_hash), hash)) return false;
+  try {
+    for await (const _chunk of vault.documents.read(document)) {
+      // Reading is what checks it.
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof VaultError) return false;
+    throw error;
+  }
+}
+
 async function checkRows(walk: Walk, rows: readonly VersionRow[]): Promise<void> {
   const keys = await keysOf(walk.vault.reader, rows);
   for (const row of rows) {
@@ -105,6 +136,9 @@ async function checkRows(walk: Walk, rows: readonly VersionRow[]): Promise<void>
     const opened = walk.vault.inspect(row, keys.get(row.seq) ?? []);
     if (!opened.ok && opened.fault === 'erased') walk.erased += 1;
     else if (!opened.ok) walk.faults.push({ record: nameOf(row), fault: opened.fault });
+    else if (!(await isDocumentWhole(walk.vault, row, opened.version))) {
+      walk.faults.push({ record: nameOf(row), fault: 'document' });
+    }
     checkChain(walk, row, supersededBy(row));
     checkProof(walk, row);
   }
