@@ -2,7 +2,8 @@ import type { TrustPath } from '@careledger/ledger';
 import type { OrganizationId } from '@careledger/primitives';
 import type { JWK } from 'jose';
 import { fhirBaseOf, mutualTlsAgent, tokenEndpointOf } from './authorization/index.ts';
-import { exchangePart } from './exchange/index.ts';
+import { bulkExportPart } from './bulk-export/index.ts';
+import { journalEvent, openExchange, partOf } from './exchange/index.ts';
 import type { GatewayContext, GatewayPart } from './gateway.ts';
 import type { TlsIdentity } from './tls/index.ts';
 
@@ -18,7 +19,8 @@ export interface CreateExchangeOptions {
 }
 
 /**
- * The exchange with other members as a part of a gateway, with connections of its own that close with it.
+ * The exchange with other members, and bulk exports, which share its journal, as a part of a gateway; with connections
+ * of its own that close with it.
  *
  * @example createGateway({ ...options, parts: [(context) => createExchange(context, { tls, clientKey, members })] });
  */
@@ -35,12 +37,25 @@ export async function createExchange(
   );
   const addressOf = (organization: string) => addresses.get(organization);
   const { clientKey, trustPath } = options;
-  const part = await exchangePart({ addressOf, agent, clientKey, ...(trustPath ? { trustPath } : {}) })(
-    context,
-  );
+  const exchange = await openExchange(context, {
+    ...{ addressOf, agent, clientKey },
+    ...(trustPath ? { trustPath } : {}),
+  });
+  const part = partOf(exchange);
+  // What leaves in bulk stands in the same journal as what leaves page by page.
+  const bulk = await bulkExportPart(context, (fields) => journalEvent(exchange.context, fields));
   return {
     ...part,
+    registerRoutes: async (app) => {
+      await part.registerRoutes?.(app);
+      await bulk.registerRoutes?.(app);
+    },
+    start: async () => {
+      await part.start?.();
+      await bulk.start?.();
+    },
     stop: async () => {
+      await bulk.stop?.();
       await part.stop?.();
       await agent.close();
     },

@@ -171,6 +171,21 @@ describe('a member’s gateway over HTTPS', () => {
     expect(JSON.parse(got.text).total).toBe(1);
   });
 
+  it('/metrics counts requests by route alone, for the organization’s own systems', async () => {
+    const bearer = await token('system/*.rs');
+    await call('GET', '/fhir/R4/Patient?family=zvonimir-secret', { bearer });
+    const answer = await call('GET', '/metrics', { bearer });
+    expect(answer.status).toBe(200);
+    expect(answer.text).toMatch(
+      /careledger_gateway_requests_total\{route="\/fhir\/R4\/\*",method="GET",status="2xx"\} \d+/,
+    );
+    expect(answer.text).toMatch(/^careledger_outbox_waiting_versions \d+$/m);
+    expect(answer.text).not.toContain('zvonimir');
+    const user = await token('user/*.rs', { user: 'practitioner-3' });
+    expect((await call('GET', '/metrics', { bearer: user })).status).toBe(403);
+    expect((await call('GET', '/metrics')).status).toBe(401);
+  });
+
   it('without a token nothing but what everybody may know', async () => {
     for (const path of ['/fhir/R4/Patient', '/v1/records/Patient/1/versions/1/receipt', '/fhir/R4']) {
       expect((await call('GET', path)).status).toBe(401);

@@ -217,13 +217,15 @@ function reportFailure(log: ExchangeLog, error: unknown): void {
  * createGateway({ ...options, parts: [exchangePart({ addressOf, clientKey, agent })] });
  */
 export function exchangePart(options: ExchangeOptions): (gateway: GatewayContext) => Promise<GatewayPart> {
-  return async (gateway) => {
-    const exchange = await openExchange(gateway, options);
-    return {
-      registerRoutes: (app) => registerExchangeRoutes(app, exchange),
-      intercept: (request, reply, caller) => interceptExchange(exchange, request, reply, caller),
-      start: () => exchange.start(),
-      stop: () => exchange.stop(),
-    };
+  return async (gateway) => partOf(await openExchange(gateway, options));
+}
+
+/** An exchange that is open already as a part of its gateway. */
+export function partOf(exchange: Exchange): GatewayPart {
+  return {
+    registerRoutes: (app) => registerExchangeRoutes(app, exchange),
+    intercept: (request, reply, caller) => interceptExchange(exchange, request, reply, caller),
+    start: () => exchange.start(),
+    stop: () => exchange.stop(),
   };
 }

@@ -8,14 +8,14 @@ export {
   visibilityFor,
 } from './access.ts';
 export { BUNDLE_ENTRIES_MAX } from './bundle.ts';
-export { FhirError, type FhirErrorOptions, notFound, outcomeOf } from './fhir-error.ts';
+export { FhirError, type FhirErrorOptions, forbidden, notFound, outcomeOf } from './fhir-error.ts';
 export { type FhirInput, type FhirOutput, FhirService, type FhirServiceOptions } from './fhir-service.ts';
 export { MATCH_CANDIDATES_MAX, type MatchedPatient, matchPatients, matchScore } from './match.ts';
 export { DOCUMENT_EXTENSION, documentElement } from './record-document.ts';
 export { RecordStore, type RecordStoreOptions, type RecordTransaction } from './record-store.ts';
 export { composeVersion } from './record-writer.ts';
-export { fhirRoutes } from './routes.ts';
-export { PAGE_DEFAULT, PAGE_MAX, parseSearch } from './search-query.ts';
+export { FHIR_BASE_PATH, fhirRoutes } from './routes.ts';
+export { PAGE_DEFAULT, PAGE_MAX, parseSearch, unknownParameter } from './search-query.ts';
 export { fhirText, StoredResource } from './stored-resource.ts';
 export { VaultImportTarget } from './vault-import-target.ts';
 export { ACTOR_EXTENSION, SUPERSEDES_EXTENSION, VaultRepository } from './vault-repository.ts';

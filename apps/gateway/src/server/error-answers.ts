@@ -8,6 +8,8 @@ export interface ErrorAnswer {
   readonly help: string;
   /** Sent as `Retry-After`. */
   readonly retryAfterSeconds?: number;
+  /** Issues of an OperationOutcome, where the error brings its own. */
+  readonly issues?: readonly object[];
 }
 
 /** A refusal with an HTTP status: thrown by a route, answered by the server. */
@@ -98,6 +100,7 @@ interface Described {
   readonly message?: unknown;
   readonly help?: unknown;
   readonly retryAfterSeconds?: unknown;
+  readonly issues?: unknown;
 }
 
 /**
@@ -106,10 +109,11 @@ interface Described {
  */
 export function answerFor(error: unknown): ErrorAnswer {
   if (typeof error !== 'object' || error === null) return UNEXPECTED;
-  const { code, status, message, help, retryAfterSeconds }: Described = error;
+  const { code, status, message, help, retryAfterSeconds, issues }: Described = error;
   if (typeof code === 'string' && typeof status === 'number' && typeof help === 'string') {
     const retry = typeof retryAfterSeconds === 'number' ? { retryAfterSeconds } : {};
-    return { status, code, message: String(message), help, ...retry };
+    const listed = Array.isArray(issues) ? { issues } : {};
+    return { status, code, message: String(message), help, ...retry, ...listed };
   }
   return (typeof code === 'string' ? FRAMEWORK[code] : undefined) ?? UNEXPECTED;
 }
@@ -128,7 +132,7 @@ export function encodeError(
   if (path === '/fhir' || path.startsWith('/fhir/')) {
     const outcome = {
       resourceType: 'OperationOutcome',
-      issue: [
+      issue: answer.issues ?? [
         {
           severity: answer.status === 500 ? 'fatal' : 'error',
           code: ISSUE[answer.status] ?? (answer.status >= 500 ? 'exception' : 'processing'),

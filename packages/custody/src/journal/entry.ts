@@ -31,6 +31,8 @@ export const JOURNAL_EVENTS = [
   'match',
   'grant',
   'revocation',
+  /** This organization's own systems, or the patient, took copies in bulk. */
+  'export',
 ] as const;
 export type JournalEvent = (typeof JOURNAL_EVENTS)[number];
 

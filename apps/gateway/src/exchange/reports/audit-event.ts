@@ -9,6 +9,7 @@ const REASON = 'http://terminology.hl7.org/CodeSystem/v3-ActReason';
 /** DICOM audit event types: something left, something came in, or a question was asked. */
 const TYPES: Readonly<Record<JournalEntry['event'], { readonly code: string; readonly display: string }>> = {
   disclosure: { code: '110106', display: 'Export' },
+  export: { code: '110106', display: 'Export' },
   receipt: { code: '110107', display: 'Import' },
   acknowledgement: { code: '110107', display: 'Import' },
   refusal: { code: '110112', display: 'Query' },

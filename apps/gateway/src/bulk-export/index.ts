@@ -1,0 +1,1 @@
+export { bulkExportPart } from './bulk-export-part.ts';
