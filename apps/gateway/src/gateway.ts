@@ -26,7 +26,14 @@ import {
   openFileKeystore,
 } from './keystore/index.ts';
 import { Outbox, type OutboxMetrics } from './outbox/index.ts';
-import { type GatewayServer, type ServerLog, startGatewayServer } from './server/index.ts';
+import {
+  type GatewayServer,
+  type MeasuredGauge,
+  metricsRoute,
+  type RateLimits,
+  type ServerLog,
+  startGatewayServer,
+} from './server/index.ts';
 import type { TlsIdentity } from './tls/index.ts';
 import { loadDefinitions } from './validation/index.ts';
 import { Vault, type VaultReport, verifyVault } from './vault/index.ts';
@@ -78,6 +85,8 @@ export interface GatewayOptions {
   readonly audit?: (event: KeyEvent) => void;
   /** Validator-set changes since genesis, for receipts. */
   readonly trustPath?: () => TrustPath;
+  /** `RATE_LIMITS` unless given. */
+  readonly rateLimits?: RateLimits;
   /** Parts that other folders bring: the exchange. */
   readonly parts?: readonly ((context: GatewayContext) => GatewayPart | Promise<GatewayPart>)[];
 }
@@ -166,6 +175,27 @@ function faultFields(error: unknown): object {
   return { fault: error.name, code, at: frames.slice(0, 8).map((line) => line.trim()) };
 }
 
+/** How far anchoring is behind the vault. */
+function outboxGauges(outbox: Outbox): readonly MeasuredGauge[] {
+  return [
+    {
+      name: 'careledger_outbox_waiting_versions',
+      help: 'Record versions that no final anchor holds yet.',
+      read: async () => (await outbox.metrics()).waiting,
+    },
+    {
+      name: 'careledger_outbox_lag_milliseconds',
+      help: 'Age of the oldest of them.',
+      read: async () => (await outbox.metrics()).lagMs,
+    },
+    {
+      name: 'careledger_outbox_refused_anchors',
+      help: 'Anchors that the ledger has refused since the start.',
+      read: async () => (await outbox.metrics()).refusals,
+    },
+  ];
+}
+
 class MemberGateway implements Gateway {
   readonly url: string;
   readonly context: GatewayContext;
@@ -192,7 +222,7 @@ class MemberGateway implements Gateway {
   }
 
   #listen(): Promise<GatewayServer> {
-    const { organization, authorizationKey, clients, tls, host, port, log, now } = this.#options;
+    const { organization, authorizationKey, clients, tls, host, port, log, now, rateLimits } = this.#options;
     const { origin, store, outbox, service } = this.context;
     const authorization = createAuthorizationServer({
       ...{ organization, origin, clients, signingKey: authorizationKey },
@@ -201,7 +231,9 @@ class MemberGateway implements Gateway {
     return startGatewayServer({
       ...{ tls, port, authorization, log },
       ...(host === undefined ? {} : { host }),
+      ...(rateLimits ? { rateLimits } : {}),
       registerRoutes: async (app) => {
+        metricsRoute(app, outboxGauges(outbox));
         for (const part of this.#parts) await part.registerRoutes?.(app);
         recordRoutes(app, { store, outbox });
         fhirRoutes(app, {
