@@ -23,10 +23,14 @@ export interface Consortium {
   /** A signed transaction with content of this length, on a key of its own unless one is given. */
   readonly put: (member: number, contentBytes: number, name?: Uint8Array) => Uint8Array;
   readonly sign: (member: number, type: string, body: Uint8Array) => Uint8Array;
+  /** With which a member's process signs for itself. */
+  readonly signerSeeds: readonly Uint8Array[];
 }
 
 export interface ConsortiumOptions {
   readonly members: number;
+  /** How many of the members' nodes vote; all unless given. The others follow. */
+  readonly validators?: number;
   readonly folder: string;
   readonly transactionBytesMax?: number;
   readonly blockBytesMax?: number;
@@ -38,15 +42,18 @@ export async function foundConsortium(options: ConsortiumOptions): Promise<Conso
   const members = await Promise.all(
     Array.from({ length: options.members }, async (_, place) => {
       const name = `member-${place + 1}`;
-      const seed = new Uint8Array(randomBytes(32));
+      const seed = random(32);
+      const signerSeed = random(32);
       const certificate = await issueCertificate({ ca, commonName: `${name}-1`, organization: name });
       return {
         organization: organizationId(name),
         node: nodeId(`${name}-1`),
         seed,
         validator: signerOfSeed(seed),
-        signer: signerOfSeed(randomBytes(32)),
+        signer: signerOfSeed(signerSeed),
+        signerSeed,
         certificate,
+        power: place < (options.validators ?? options.members) ? 1 : 0,
       };
     }),
   );
@@ -56,12 +63,12 @@ export async function foundConsortium(options: ConsortiumOptions): Promise<Conso
       entityType: 'provider',
       encryptionKey: newEncryptionKey(),
     })),
-    nodes: members.map(({ node, organization, validator, certificate }) => ({
+    nodes: members.map(({ node, organization, validator, certificate, power }) => ({
       node,
       organization,
       publicKey: validator.publicKey as PublicKey,
       fingerprint: certificate.fingerprint,
-      power: 1,
+      power,
     })),
     keys: members.map(({ organization, signer }) => ({
       publicKey: signer.publicKey as PublicKey,
@@ -81,6 +88,7 @@ export async function foundConsortium(options: ConsortiumOptions): Promise<Conso
       detectorVersion: 1,
     },
     validators: members
+      .filter(({ power }) => power > 0)
       .map(({ node, organization, validator }) => ({
         node,
         organization,
@@ -99,7 +107,7 @@ export async function foundConsortium(options: ConsortiumOptions): Promise<Conso
   };
   return {
     genesis,
-    validators: members.map(({ validator }) => validator),
+    validators: members.filter(({ power }) => power > 0).map(({ validator }) => validator),
     plans: members.map(({ node, seed, certificate }) => ({
       folder: join(options.folder, node),
       genesis,
@@ -110,6 +118,7 @@ export async function foundConsortium(options: ConsortiumOptions): Promise<Conso
       peers: [],
     })),
     sign,
+    signerSeeds: members.map(({ signerSeed }) => signerSeed),
     anchor: (member) =>
       sign(member, 'records/anchor', anchorRecordsCodec.encode({ root: random(32), retirements: [] })),
     put: (member, contentBytes, name = random(16)) =>

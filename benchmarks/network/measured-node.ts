@@ -1,7 +1,14 @@
+import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { anchorRecordsCodec } from '@careledger/capabilities';
+import { PADDING_LEAF_BYTES, paddingCountOf, recordBatchOf, signTransaction } from '@careledger/ledger';
 import { createNode, type LedgerNode, NodeError, signerOfSeed } from '@careledger/node';
-import { toHex } from '@careledger/primitives';
+import { type Commitment, type Signer, toHex } from '@careledger/primitives';
 import type { NodePlan } from './consortium.ts';
 import type {
+  AnchorLoad,
+  FillLoad,
   LoadOutcome,
   NodeCommands,
   NodeState,
@@ -9,7 +16,20 @@ import type {
   PacedOutcome,
   SeenBlock,
 } from './node-commands.ts';
-import { benchmarkCatalog } from './payload-capability.ts';
+import { benchmarkCatalog, fillCodec } from './payload-capability.ts';
+
+/** Anchors on their way at one time. */
+const BATCHES_IN_FLIGHT = 8;
+const KEYS_IN_TRANSACTION = 2_000;
+const EXPIRES_AFTER = 60_000;
+
+function random(length: number): Uint8Array {
+  return new Uint8Array(randomBytes(length));
+}
+
+function paddingOf(count: number): readonly Uint8Array[] {
+  return Array.from({ length: paddingCountOf(count) }, () => random(PADDING_LEAF_BYTES));
+}
 
 /** The same clock in every process of this machine, finer than a millisecond. */
 function now(): number {
@@ -19,9 +39,11 @@ function now(): number {
 /** One ledger node and the load that it is given, in whatever process this is. */
 export class MeasuredNode implements NodeCommands {
   #running: LedgerNode | undefined;
+  #folder = '';
   #seen: SeenBlock[] = [];
 
   async start({ seed, ...options }: NodePlan) {
+    const began = now();
     const node = createNode({ ...options, signer: signerOfSeed(seed), catalog: benchmarkCatalog });
     const { peer } = await node.start();
     node.onFinal((head, block) => {
@@ -29,7 +51,8 @@ export class MeasuredNode implements NodeCommands {
       this.#seen.push({ height: head.header.height, at: now(), transactions: block.transactions.length });
     });
     this.#running = node;
-    return { node: options.node, host: peer.host, port: peer.port };
+    this.#folder = options.folder;
+    return { node: options.node, host: peer.host, port: peer.port, milliseconds: now() - began };
   }
 
   async stop(): Promise<void> {
@@ -67,6 +90,34 @@ export class MeasuredNode implements NodeCommands {
     return Promise.all(outcomes);
   }
 
+  async anchorRecords(load: AnchorLoad): Promise<{ records: number; milliseconds: number }> {
+    const { batches, recordsInBatch } = load;
+    const signer = signerOfSeed(load.seed);
+    const leaves = Array.from({ length: recordsInBatch }, () => ({
+      commitment: random(32) as Commitment,
+      retireKey: random(32),
+    }));
+    const began = now();
+    const anchor = async (): Promise<void> => {
+      const { root } = recordBatchOf({ leaves, padding: paddingOf(recordsInBatch) });
+      const body = anchorRecordsCodec.encode({ root, retirements: [] });
+      await this.#node.submit(this.#sign(signer, 'records/anchor', body));
+    };
+    for (let made = 0; made < batches; made += BATCHES_IN_FLIGHT) {
+      const count = Math.min(BATCHES_IN_FLIGHT, batches - made);
+      await Promise.all(Array.from({ length: count }, anchor));
+    }
+    return { records: batches * recordsInBatch, milliseconds: now() - began };
+  }
+
+  async fillState({ from: first, keys, seed }: FillLoad): Promise<void> {
+    const signer = signerOfSeed(seed);
+    for (let from = first; from < keys; from += KEYS_IN_TRANSACTION) {
+      const body = fillCodec.encode({ from, count: Math.min(KEYS_IN_TRANSACTION, keys - from) });
+      await this.#node.submit(this.#sign(signer, 'payload/fill', body));
+    }
+  }
+
   seenBlocks(): readonly SeenBlock[] {
     const blocks = this.#seen;
     this.#seen = [];
@@ -75,7 +126,7 @@ export class MeasuredNode implements NodeCommands {
 
   state(): NodeState {
     const { height, storage, stateRoot } = this.#node.status();
-    return { height, ...storage, stateRoot: toHex(stateRoot) };
+    return { height, ...storage, indexBytes: this.#indexBytes(), stateRoot: toHex(stateRoot) };
   }
 
   usage(): NodeUsage {
@@ -89,6 +140,18 @@ export class MeasuredNode implements NodeCommands {
     const verdict = await this.#node.verifyStore();
     if (!verdict.ok) throw new Error(verdict.message);
     return { height: verdict.height, milliseconds: now() - began };
+  }
+
+  /** The file is sparse: what counts are the blocks that the file system gave it. */
+  #indexBytes(): number {
+    const { blocks = 0 } = statSync(join(this.#folder, 'state', 'data.mdb'));
+    return blocks * 512;
+  }
+
+  #sign(signer: Signer, type: string, body: Uint8Array): Uint8Array {
+    const expiresAt = Date.now() + EXPIRES_AFTER;
+    const payload = { chain: this.#node.chain, nonce: random(16), expiresAt, type, body };
+    return signTransaction({ payload, signer }).bytes;
   }
 
   async #submit(bytes: Uint8Array): Promise<boolean> {

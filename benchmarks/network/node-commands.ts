@@ -24,6 +24,20 @@ export interface PacedOutcome {
   readonly height: number;
 }
 
+export interface AnchorLoad {
+  /** Signs as this member. */
+  readonly seed: Uint8Array;
+  readonly batches: number;
+  readonly recordsInBatch: number;
+}
+
+export interface FillLoad {
+  readonly seed: Uint8Array;
+  /** The number of the first key to write, and of the last. */
+  readonly from: number;
+  readonly keys: number;
+}
+
 export interface NodeUsage {
   /** Processor time of all threads, in milliseconds. */
   readonly userMs: number;
@@ -35,13 +49,20 @@ export interface NodeUsage {
 export interface NodeState {
   readonly height: number;
   readonly segmentBytes: number;
+  /** What the index takes on disk. */
+  readonly indexBytes: number;
   readonly transactions: number;
   readonly stateRoot: string;
 }
 
+export interface StartedNode extends PeerAddress {
+  /** How long the start took, with bringing the index up to the stored blocks. */
+  readonly milliseconds: number;
+}
+
 /** What the parent may ask of a node process. All of it travels as structured clones. */
 export interface NodeCommands {
-  start(plan: NodePlan): Promise<PeerAddress>;
+  start(plan: NodePlan): Promise<StartedNode>;
   addPeers(peers: readonly PeerAddress[]): void;
   /** Keeps `window` transactions on their way until all are final. */
   submitAll(load: {
@@ -53,6 +74,10 @@ export interface NodeCommands {
     readonly transactions: readonly Uint8Array[];
     readonly perSecond: number;
   }): Promise<readonly PacedOutcome[]>;
+  /** Makes batches of records, anchors each by one transaction, keeps a few on their way. */
+  anchorRecords(load: AnchorLoad): Promise<{ readonly records: number; readonly milliseconds: number }>;
+  /** Writes this many keys, thousands by one transaction. */
+  fillState(load: FillLoad): Promise<void>;
   /** The blocks that became final here since the last time this was asked. */
   seenBlocks(): readonly SeenBlock[];
   state(): NodeState;

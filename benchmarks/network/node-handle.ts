@@ -76,6 +76,8 @@ function handleOf(ask: Ask, end: () => Promise<void>): NodeHandle {
     addPeers: remote('addPeers'),
     submitAll: remote('submitAll'),
     submitPaced: remote('submitPaced'),
+    anchorRecords: remote('anchorRecords'),
+    fillState: remote('fillState'),
     seenBlocks: remote('seenBlocks'),
     state: remote('state'),
     usage: remote('usage'),
