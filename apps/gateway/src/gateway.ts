@@ -26,6 +26,7 @@ import {
   openFileKeystore,
 } from './keystore/index.ts';
 import { Outbox, type OutboxMetrics } from './outbox/index.ts';
+import { provenanceRoutes } from './provenance/index.ts';
 import {
   type GatewayServer,
   type MeasuredGauge,
@@ -236,6 +237,7 @@ class MemberGateway implements Gateway {
         metricsRoute(app, outboxGauges(outbox));
         for (const part of this.#parts) await part.registerRoutes?.(app);
         recordRoutes(app, { store, outbox });
+        provenanceRoutes(app, this.context);
         fhirRoutes(app, {
           ...{ service, organization, baseUrl: this.url },
           tokenEndpoint: tokenEndpointOf(origin),
