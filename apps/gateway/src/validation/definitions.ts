@@ -19,6 +19,8 @@ export interface CodeLookup {
   has(system: string, code: string): boolean;
   /** For elements of type `code`, whose system is the binding's. */
   hasCode(code: string): boolean;
+  /** All its codes with their systems; undefined where they are not all known here. */
+  codings(): readonly (readonly [system: string, code: string])[] | undefined;
 }
 
 /** A StructureDefinition with its elements as rules. */
@@ -108,7 +110,23 @@ export class Definitions {
       sets.get(system)?.has(code) === true ||
       (whole.includes(system) && this.hasCode(system, code) !== false);
     const systems = [...new Set([...whole, ...sets.keys()])];
-    return { isOpen, has, hasCode: (code) => systems.some((system) => has(system, code)) };
+    const codings = () => (isOpen ? undefined : this.#codings(whole, sets));
+    return { isOpen, has, codings, hasCode: (code) => systems.some((system) => has(system, code)) };
+  }
+
+  #codings(
+    whole: readonly string[],
+    some: ReadonlyMap<string, ReadonlySet<string>>,
+  ): readonly (readonly [string, string])[] | undefined {
+    const found: (readonly [string, string])[] = [];
+    for (const system of whole) {
+      const codes = this.#codeSystems.get(system);
+      // Of a system whose case does not count, the codes are kept in lower case alone.
+      if (!codes || codes.ignoresCase) return undefined;
+      for (const code of codes) found.push([system, code]);
+    }
+    for (const [system, codes] of some) for (const code of codes) found.push([system, code]);
+    return found;
   }
 }
 
