@@ -101,10 +101,11 @@ export async function* readImport(options: {
   readonly path: string;
   /** Name of where the data comes from. With `fullUrl` it identifies a record over all imports. */
   readonly source: string;
-  readonly onFile?: (file: string) => void;
+  /** Names of the files to read; all by default. */
+  readonly only?: ReadonlySet<string>;
 }): AsyncGenerator<ImportEntry> {
-  for await (const file of importFiles(options.path)) {
-    options.onFile?.(file.name);
-    yield* fromFile(file, options.source);
+  const { path, source, only } = options;
+  for await (const file of importFiles(path)) {
+    if (only?.has(file.name) !== false) yield* fromFile(file, source);
   }
 }

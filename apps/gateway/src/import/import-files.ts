@@ -50,7 +50,12 @@ async function* filesBelow(folder: string, prefix: string): AsyncGenerator<Impor
  */
 export async function* importFiles(path: string): AsyncGenerator<ImportFile> {
   const facts = await stat(path).catch((cause) => {
-    throw new ImportError(path, cause);
+    throw new ImportError(
+      'import/no-such-path',
+      `There is no file or folder ${path} that can be read.`,
+      'Give the path of a FHIR bundle (.json), of NDJSON (.ndjson, .jsonl), of a folder of them, or the URL of a FHIR server.',
+      { cause },
+    );
   });
   if (facts.isDirectory()) yield* filesBelow(path, '');
   else yield { path, name: basename(path), isNdjson: NDJSON_EXTENSIONS.has(extname(path).toLowerCase()) };

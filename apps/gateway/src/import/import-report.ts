@@ -78,8 +78,10 @@ export class ImportTally {
   readonly #findings: ImportFinding[] = [];
   #findingsOmitted = 0;
 
-  count(counter: Counter): void {
+  /** @returns the new count. */
+  count(counter: Counter): number {
     this.#counts[counter] += 1;
+    return this.#counts[counter];
   }
 
   find(finding: ImportFinding): void {

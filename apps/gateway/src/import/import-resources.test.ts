@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonicalText } from '@careledger/fhir';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ImportError, type ImportReport, importResources, stableId } from './index.ts';
+import { ImportError, type ImportReport, importResources } from './index.ts';
 import { MemoryTarget } from './memory-target.ts';
 
 const SOURCE = 'test-hospital';
@@ -25,6 +25,9 @@ function bundle(...entry: unknown[]) {
 function run(into: MemoryTarget = target): Promise<ImportReport> {
   return importResources({ path: folder, source: SOURCE, target: into });
 }
+function idOf(fullUrl: string, source = SOURCE): string {
+  return new MemoryTarget().idFor({ source, fullUrl });
+}
 function counts({ read, created, updated, unchanged, flagged, refused }: ImportReport) {
   return { read, created, updated, unchanged, flagged, refused };
 }
@@ -44,7 +47,7 @@ const CONDITION = {
   fullUrl: 'urn:uuid:c',
   resource: { resourceType: 'Condition', subject: { reference: 'urn:uuid:p' }, code: { text: 'x' } },
 };
-const patientId = stableId(SOURCE, 'urn:uuid:p');
+const patientId = idOf('urn:uuid:p');
 
 describe('importResources', () => {
   test('rewrites urn:uuid references to stable ids, whatever the order of entries and files', async () => {
@@ -59,11 +62,11 @@ describe('importResources', () => {
       refused: 0,
     });
     expect(stored('urn:uuid:c')).toBe(
-      `{"code":{"text":"x"},"id":"${stableId(SOURCE, 'urn:uuid:c')}","resourceType":"Condition",` +
+      `{"code":{"text":"x"},"id":"${idOf('urn:uuid:c')}","resourceType":"Condition",` +
         `"subject":{"reference":"Patient/${patientId}"}}`,
     );
     expect(patientId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-    expect(stableId('other', 'urn:uuid:p')).not.toBe(patientId);
+    expect(idOf('urn:uuid:p', 'other')).not.toBe(patientId);
   });
 
   test('keeps decimals as written: 1.10 comes out as 1.10', async () => {
@@ -149,7 +152,8 @@ describe('importResources', () => {
     await put('a.json', bundle(PATIENT, { ...CONDITION, resource }));
     const report = await run();
     expect(counts(report)).toMatchObject({ created: 2, flagged: 1, refused: 0 });
-    expect(findings(report)).toEqual([
+    // A place may break more than one rule.
+    expect([...new Set(findings(report))]).toEqual([
       'a.json 1 flagged import/invalid Condition.code.text',
       'a.json 1 flagged import/invalid Condition.onset',
       'a.json 1 flagged import/invalid Condition.(unknown)',
@@ -223,7 +227,7 @@ describe('importResources', () => {
       'a.json 6 flagged import/reference-not-found Condition.asserter',
     ]);
     expect(stored('urn:uuid:one')).toContain(
-      `"asserter":{"reference":"Practitioner/${stableId(SOURCE, 'Practitioner/1')}"}`,
+      `"asserter":{"reference":"Practitioner/${idOf('Practitioner/1')}"}`,
     );
     expect(stored('urn:uuid:two')).toContain('Practitioner?identifier=http://npi|2');
   });
@@ -245,7 +249,7 @@ describe('importResources', () => {
       ],
     });
     expect(counts(await run())).toMatchObject({ read: 3, created: 3, refused: 0, flagged: 0 });
-    const reference = `{"reference":"Patient/${stableId(SOURCE, 'https://ehr.example/fhir/Patient/9')}"}`;
+    const reference = `{"reference":"Patient/${idOf('https://ehr.example/fhir/Patient/9')}"}`;
     expect(stored('https://ehr.example/fhir/Encounter/1')).toContain(reference);
     expect(stored('https://ehr.example/fhir/Encounter/2')).toContain(reference);
   });

@@ -1,6 +1,7 @@
-import { toHex } from '@careledger/primitives';
-import { type ImportEntry, readImport } from './import-entries.ts';
+import { fileSource } from './file-source.ts';
+import type { ImportEntry } from './import-entries.ts';
 import { type ImportFinding, type ImportProblem, type ImportReport, ImportTally } from './import-report.ts';
+import type { ImportSource } from './import-source.ts';
 import type { ImportTarget, ImportWrite } from './import-target.ts';
 import { prepareEntry } from './prepare-entry.ts';
 import { ReferenceIndex } from './reference-index.ts';
@@ -8,36 +9,54 @@ import { ReferenceIndex } from './reference-index.ts';
 /** Records stored in one transaction: what an interrupted import does again at most. */
 export const IMPORT_BATCH_RECORDS = 100;
 
-export interface ImportOptions {
-  /** A file or folder. */
-  readonly path: string;
-  /** Name of where the data comes from: `synthea`. The same data must come under the same name to be recognized. */
-  readonly source: string;
+/** Records of a survey between two reports of progress. */
+const SURVEY_REPORT_RECORDS = 500;
+/** Entries without a change after which an import looks up all the same. */
+const TAKEN_MAX = 1_000;
+
+/** How an import is watched and stopped. */
+export interface ImportControls {
   readonly target: ImportTarget;
-  /** Called after every batch, with the counts so far. */
+  /** Called after every batch, with the counts so far; while the source is surveyed, `read` alone grows. */
   readonly onProgress?: (report: ImportReport) => void;
   /** Stops between two batches. */
   readonly signal?: AbortSignal;
 }
 
+export interface ImportOptions extends ImportControls {
+  /** A file or folder. */
+  readonly path: string;
+  /** Name of where the data comes from: `synthea`. The same data must come under the same name to be recognized. */
+  readonly source: string;
+}
+
 type Operation = { readonly kind: 'create' | 'update'; readonly write: ImportWrite };
 
-/** One run over a file or folder. */
-class ImportRun {
-  readonly options: ImportOptions;
+/** One run over a source. */
+export class ImportRun {
+  readonly from: ImportSource;
+  readonly controls: ImportControls;
   readonly index: ReferenceIndex;
   readonly tally = new ImportTally();
-  /** Content of what this run has seen, by fullUrl: bundles of one export share practitioners and organizations. */
-  readonly seen = new Map<string, string>();
   readonly batch: Operation[] = [];
+  /** Entries since the last flush. */
+  #taken = 0;
 
-  constructor(options: ImportOptions) {
-    this.options = options;
-    this.index = new ReferenceIndex(options.source, options.target);
+  constructor(from: ImportSource, controls: ImportControls) {
+    this.from = from;
+    this.controls = controls;
+    this.index = new ReferenceIndex(from.name, controls.target);
   }
 
-  entries(): AsyncIterable<ImportEntry> {
-    return readImport({ path: this.options.path, source: this.options.source });
+  /** The run from its beginning to its end. */
+  async play(): Promise<ImportReport> {
+    await this.survey();
+    for (const which of ['patients', 'others'] as const) {
+      for await (const entry of this.from.read(which)) await this.take(entry);
+      await this.flush();
+    }
+    await this.from.finished?.();
+    return this.tally.report();
   }
 
   find(entry: ImportEntry, outcome: ImportFinding['outcome'], problems: readonly ImportProblem[]): void {
@@ -51,36 +70,46 @@ class ImportRun {
     this.find(entry, 'refused', problems);
   }
 
-  /** The first time through: what is there, what is broken, and the patients, whom everything else is about. */
-  async survey(): Promise<readonly ImportEntry[]> {
-    const patients: ImportEntry[] = [];
-    const files = new Set<string>();
-    for await (const entry of this.entries()) {
-      if (!files.has(entry.file)) this.tally.count('files');
-      files.add(entry.file);
-      if (entry.entry !== undefined) this.tally.count('read');
+  /** The first time through: what is there, and what is broken. */
+  async survey(): Promise<void> {
+    let file: string | undefined;
+    for await (const entry of this.from.survey()) {
+      if (entry.file !== file) this.tally.count('files');
+      file = entry.file;
+      const isCounted = entry.entry !== undefined && this.tally.count('read') % SURVEY_REPORT_RECORDS === 0;
       if (!entry.resource) this.refuse(entry, entry.problems);
-      else {
-        if (this.index.add(entry.fullUrl, entry.resource)) this.tally.count('distinct');
-        if (entry.resource.resourceType === 'Patient') patients.push(entry);
-      }
+      else if (await this.index.add(entry.fullUrl, entry.resource)) this.tally.count('distinct');
+      if (isCounted) this.report();
     }
-    return patients;
+    this.report();
   }
 
+  /** Tells how far the run is, and ends it where that was asked for. */
+  report(): void {
+    this.controls.signal?.throwIfAborted();
+    this.controls.onProgress?.(this.tally.report());
+  }
+
+  /** Settles one entry, and stores what has come together. */
   async take(entry: ImportEntry): Promise<void> {
+    await this.#settle(entry);
+    this.#taken += 1;
+    // Where nothing changes there is nothing to store, but progress to tell and a place to remember.
+    if (this.batch.length >= IMPORT_BATCH_RECORDS || this.#taken >= TAKEN_MAX) await this.flush();
+  }
+
+  async #settle(entry: ImportEntry): Promise<void> {
     const prepared = await prepareEntry(entry, this.index);
     if (!prepared.ok) {
-      if (!this.seen.has(entry.fullUrl)) this.index.remove(entry.fullUrl);
+      this.index.removeUnsettled(entry.fullUrl);
       this.refuse(entry, prepared.problems);
       return;
     }
     const { write, problems } = prepared;
     const { resourceType } = write.resource;
-    const content = toHex(write.contentHash);
-    const before = this.seen.get(entry.fullUrl);
-    const stored = before === undefined ? await this.options.target.findBySource(write) : undefined;
-    if ((before ?? content) !== content || (stored?.resourceType ?? resourceType) !== resourceType) {
+    const before = this.index.settled(entry.fullUrl, write.contentHash);
+    const stored = before === 'nothing' ? await this.controls.target.findBySource(write) : undefined;
+    if (before === 'other' || (stored?.resourceType ?? resourceType) !== resourceType) {
       const text = 'The same fullUrl names something else, earlier in this import or at the custodian';
       this.refuse(entry, [{ code: 'import/conflict', expression: resourceType, text }]);
       return;
@@ -89,25 +118,36 @@ class ImportRun {
       this.tally.count('flagged');
       this.find(entry, 'flagged', problems);
     }
-    this.seen.set(entry.fullUrl, content);
-    if (before !== undefined || stored?.contentMatches(write.contentHash)) {
+    this.index.settle(entry.fullUrl, write.contentHash);
+    if (before === 'same' || stored?.contentMatches(write.contentHash)) {
       this.tally.count('unchanged');
       return;
     }
     this.batch.push({ kind: stored ? 'update' : 'create', write });
-    if (this.batch.length >= IMPORT_BATCH_RECORDS) await this.flush();
   }
 
   async flush(): Promise<void> {
+    this.#taken = 0;
     const operations = this.batch.splice(0);
-    this.options.signal?.throwIfAborted();
+    this.controls.signal?.throwIfAborted();
     if (operations.length > 0) {
-      await this.options.target.inTransaction(async (writer) => {
+      await this.controls.target.inTransaction(async (writer) => {
         for (const { kind, write } of operations) await writer[kind](write);
       });
       for (const { kind } of operations) this.tally.count(kind === 'create' ? 'created' : 'updated');
     }
-    this.options.onProgress?.(this.tally.report());
+    await this.from.settled?.();
+    this.report();
+  }
+}
+
+/** Imports from any source: see {@link importResources}. */
+export async function importFrom(from: ImportSource, controls: ImportControls): Promise<ImportReport> {
+  const run = new ImportRun(from, controls);
+  try {
+    return await run.play();
+  } finally {
+    run.index.close();
   }
 }
 
@@ -115,19 +155,11 @@ class ImportRun {
  * Imports FHIR data that exists elsewhere already: upserts by source and fullUrl, so that a second run changes nothing and an
  * interrupted one goes on. References within the import are rewritten to the records' own ids. Invalid data is stored
  * with its validation result and flagged; what cannot be a record (unparseable, no resource, about a patient who is
- * not here) is refused. Patients are stored first.
+ * not here) is refused. Patients are stored first. Memory does not grow with the number of records.
  *
  * @throws {@link ImportError} when the path cannot be read, the target's own errors, and the signal's reason.
  * @example const report = await importResources({ path: 'synthea/', source: 'synthea', target: vault });
  */
-export async function importResources(options: ImportOptions): Promise<ImportReport> {
-  const run = new ImportRun(options);
-  const patients = await run.survey();
-  for (const patient of patients) await run.take(patient);
-  await run.flush();
-  for await (const entry of run.entries()) {
-    if (entry.resource && entry.resource.resourceType !== 'Patient') await run.take(entry);
-  }
-  await run.flush();
-  return run.tally.report();
+export function importResources({ path, source, ...controls }: ImportOptions): Promise<ImportReport> {
+  return importFrom(fileSource({ path, source }), controls);
 }

@@ -18,6 +18,8 @@ export interface ImportWrite extends SourceKey {
   readonly contentHash: Uint8Array;
   /** Kept with the record version, whatever it says: data that exists elsewhere already is stored and flagged. */
   readonly validation: Validation;
+  /** `meta.versionId` at the source, where it gives one. Kept keyed, in the link between the two records. */
+  readonly sourceVersion?: string;
 }
 
 /** What the custodian has under a source key. */
@@ -26,6 +28,14 @@ export interface ImportedRecord {
   readonly id: string;
   /** Was the newest imported version made from content with this hash? The target may keep the hash keyed. */
   readonly contentMatches: (contentHash: Uint8Array) => boolean;
+}
+
+/** One record here that came from a source: the link registry's line, without what the source calls it. */
+export interface ImportLink {
+  readonly resourceType: string;
+  readonly id: string;
+  /** Was the record changed or deleted here since it was imported? */
+  readonly editedHere: boolean;
 }
 
 /** Writes inside one transaction of the target. */
@@ -39,6 +49,10 @@ export interface ImportWriter {
 /** Where imported records go. The vault implements it. */
 export interface ImportTarget {
   findBySource(key: SourceKey): Promise<ImportedRecord | undefined>;
+  /** The id that a record of this source gets when it is first stored: always the same, and keyed ({@link stableId}). */
+  idFor(key: SourceKey): string;
+  /** Every record that came from a source. */
+  links(source: string): AsyncIterable<ImportLink>;
   /** Is there a current record with this type and id, imported or not? */
   exists(resourceType: string, id: string): Promise<boolean>;
   /** All writes are durable when it resolves, or none is. An import that stops in between goes on with the next run. */

@@ -1,6 +1,14 @@
 import { canonicalText } from '@careledger/fhir';
-import { equalBytes } from '@careledger/primitives';
-import type { ImportedRecord, ImportTarget, ImportWrite, ImportWriter, SourceKey } from './import-target.ts';
+import { domainHash, equalBytes } from '@careledger/primitives';
+import type {
+  ImportedRecord,
+  ImportLink,
+  ImportTarget,
+  ImportWrite,
+  ImportWriter,
+  SourceKey,
+} from './import-target.ts';
+import { stableId } from './stable-id.ts';
 
 /** What the memory target holds for one record. */
 export interface MemoryRecord {
@@ -12,6 +20,8 @@ export class MemoryTarget implements ImportTarget {
   readonly #records = new Map<string, ImportWrite[]>();
   /** Ids of records that the custodian has, but not from an import: `Patient/1`. */
   readonly native = new Set<string>();
+  /** Imported records that somebody changed here since: `Patient/1`. */
+  readonly edited = new Set<string>();
 
   #key({ source, fullUrl }: SourceKey): string {
     return `${source} ${fullUrl}`;
@@ -26,6 +36,20 @@ export class MemoryTarget implements ImportTarget {
       id: String(resource.id),
       contentMatches: (hash) => equalBytes(hash, contentHash),
     };
+  }
+
+  /** Keyed like a custodian's, with a key that everybody knows: for tests. */
+  idFor(key: SourceKey): string {
+    return stableId((message) => domainHash('careledger/test-import', message), key);
+  }
+
+  async *links(source: string): AsyncGenerator<ImportLink> {
+    for (const versions of this.#records.values()) {
+      const newest = versions.at(-1);
+      if (newest?.source !== source) continue;
+      const { resourceType, id } = newest.resource;
+      yield { resourceType, id: String(id), editedHere: this.edited.has(`${resourceType}/${String(id)}`) };
+    }
   }
 
   async exists(resourceType: string, id: string): Promise<boolean> {

@@ -17,7 +17,6 @@ import type { ImportEntry } from './import-entries.ts';
 import type { ImportProblem } from './import-report.ts';
 import type { ImportWrite } from './import-target.ts';
 import type { ReferenceIndex, Resolution } from './reference-index.ts';
-import { stableId } from './stable-id.ts';
 
 /** An entry ready to store, or the reasons to refuse it. */
 export type Preparation =
@@ -37,6 +36,11 @@ function withoutServerMeta(resource: LosslessResource): LosslessResource {
   const kept =
     Object.keys(meta).length === 0 ? withoutField(resource, 'meta') : withField(resource, 'meta', meta);
   return kept as LosslessResource;
+}
+
+function versionIdOf(resource: LosslessResource): string | undefined {
+  const versionId = isLosslessObject(resource.meta) ? resource.meta.versionId : undefined;
+  return typeof versionId === 'string' ? versionId : undefined;
 }
 
 async function resolutionsOf(
@@ -119,10 +123,11 @@ export async function prepareEntry(entry: ImportEntry, index: ReferenceIndex): P
     return { ok: false, problems: [problem('import/not-a-resource', 'Resource.resourceType', text)] };
   }
   const resolutions = await resolutionsOf(entry, original, index);
+  const sourceVersion = versionIdOf(original);
   const identified = withField(
     withoutServerMeta(original),
     'id',
-    stableId(source, fullUrl),
+    await index.idOf(fullUrl),
   ) as LosslessResource;
   const resource = rewriteReferences(identified, (reference) => {
     const resolution = resolutions.get(reference);
@@ -141,6 +146,9 @@ export async function prepareEntry(entry: ImportEntry, index: ReferenceIndex): P
   return {
     ok: true,
     problems: [...invalidProblems(validation), ...dangling],
-    write: { source, fullUrl, resource, contentHash, validation: withIssues(validation, dangling) },
+    write: {
+      ...{ source, fullUrl, resource, contentHash, validation: withIssues(validation, dangling) },
+      ...(sourceVersion === undefined ? {} : { sourceVersion }),
+    },
   };
 }

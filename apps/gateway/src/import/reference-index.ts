@@ -1,6 +1,7 @@
 import { isLosslessArray, isLosslessObject, type LosslessResource, parseReference } from '@careledger/fhir';
+import { equalBytes, toHex } from '@careledger/primitives';
 import type { ImportTarget } from './import-target.ts';
-import { stableId } from './stable-id.ts';
+import { RunIndex } from './run-index.ts';
 
 /** What a reference in an import leads to. */
 export type Resolution =
@@ -19,12 +20,21 @@ function identifierKey(resourceType: string, token: string): string {
   return `${resourceType}?identifier=${token}`;
 }
 
-/** All records of one import by fullUrl and by business identifier: types only, the contents stay in the files. */
+function identifiersOf(resource: LosslessResource): readonly string[] {
+  const identifiers = isLosslessArray(resource.identifier) ? resource.identifier : [resource.identifier];
+  return identifiers.flatMap((identifier) => {
+    if (!isLosslessObject(identifier) || typeof identifier.value !== 'string') return [];
+    const system = typeof identifier.system === 'string' ? identifier.system : '';
+    return [identifierKey(resource.resourceType, `${system}|${identifier.value}`)];
+  });
+}
+
+/** All records of one import by fullUrl and by business identifier: the contents stay where they are. */
 export class ReferenceIndex {
   readonly #source: string;
   readonly #target: ImportTarget;
-  readonly #types = new Map<string, string>();
-  readonly #identifiers = new Map<string, Set<string>>();
+  readonly #run = new RunIndex();
+  #size = 0;
 
   constructor(source: string, target: ImportTarget) {
     this.#source = source;
@@ -32,43 +42,56 @@ export class ReferenceIndex {
   }
 
   get size(): number {
-    return this.#types.size;
+    return this.#size;
+  }
+
+  /** The id here of a record: the one it has, or the one it will get. */
+  async idOf(fullUrl: string): Promise<string> {
+    const known = this.#run.find(fullUrl)?.reference.split('/')[1];
+    if (known !== undefined) return known;
+    const key = { source: this.#source, fullUrl };
+    // A vault keeps the id that a record was first given, whatever the rule was then.
+    return (await this.#target.findBySource(key))?.id ?? this.#target.idFor(key);
   }
 
   /** Notes a record; true the first time. */
-  add(fullUrl: string, resource: LosslessResource): boolean {
-    if (this.#types.has(fullUrl)) return false;
-    this.#types.set(fullUrl, resource.resourceType);
-    const identifiers = isLosslessArray(resource.identifier) ? resource.identifier : [resource.identifier];
-    for (const identifier of identifiers) {
-      if (!isLosslessObject(identifier) || typeof identifier.value !== 'string') continue;
-      const system = typeof identifier.system === 'string' ? identifier.system : '';
-      const key = identifierKey(resource.resourceType, `${system}|${identifier.value}`);
-      const holders = this.#identifiers.get(key) ?? new Set();
-      this.#identifiers.set(key, holders.add(fullUrl));
-    }
-    return true;
+  async add(fullUrl: string, resource: LosslessResource): Promise<boolean> {
+    const reference = `${resource.resourceType}/${await this.idOf(fullUrl)}`;
+    const isNew = this.#run.add(fullUrl, reference, identifiersOf(resource));
+    if (isNew) this.#size += 1;
+    return isNew;
   }
 
-  /** Takes a refused record out, so that nothing is stored that leads to it unnoticed. */
-  remove(fullUrl: string): void {
-    this.#types.delete(fullUrl);
+  /** Takes a refused record out, unless it stands already: nothing is stored that leads to it unnoticed. */
+  removeUnsettled(fullUrl: string): void {
+    if (!this.#run.find(fullUrl)?.content) this.#run.remove(fullUrl);
   }
 
-  #own(fullUrl: string): Resolution | undefined {
-    const type = this.#types.get(fullUrl);
-    return type === undefined ? undefined : this.#found(type, stableId(this.#source, fullUrl));
+  /** What this run has settled under a fullUrl: nothing yet, the same content, or another. */
+  settled(fullUrl: string, contentHash: Uint8Array): 'nothing' | 'same' | 'other' {
+    const content = this.#run.find(fullUrl)?.content;
+    if (!content) return 'nothing';
+    return equalBytes(content, this.#run.token(toHex(contentHash))) ? 'same' : 'other';
   }
 
-  #found(resourceType: string, id: string): Resolution {
-    return { kind: 'found', reference: `${resourceType}/${id}` };
+  settle(fullUrl: string, contentHash: Uint8Array): void {
+    this.#run.settle(fullUrl, this.#run.token(toHex(contentHash)));
+  }
+
+  /** Did the source show the record that is known here by this reference? */
+  hasSeen(reference: string): boolean {
+    return this.#run.hasReference(reference);
+  }
+
+  close(): void {
+    this.#run.close();
   }
 
   async #byFullUrl(fullUrl: string): Promise<Resolution | undefined> {
-    const own = this.#own(fullUrl);
-    if (own) return own;
+    const own = this.#run.find(fullUrl);
+    if (own) return { kind: 'found', reference: own.reference };
     const earlier = await this.#target.findBySource({ source: this.#source, fullUrl });
-    return earlier && this.#found(earlier.resourceType, earlier.id);
+    return earlier && { kind: 'found', reference: `${earlier.resourceType}/${earlier.id}` };
   }
 
   #conditional(reference: string): Resolution {
@@ -80,11 +103,11 @@ export class ReferenceIndex {
     } catch {
       return MISSING;
     }
-    const key = identifierKey(match[1] ?? '', token.includes('|') ? token : `|${token}`);
-    const holders = [...(this.#identifiers.get(key) ?? [])].filter((fullUrl) => this.#types.has(fullUrl));
-    const [holder, ...others] = holders;
+    const [holder, ...others] = this.#run.holders(
+      identifierKey(match[1] ?? '', token.includes('|') ? token : `|${token}`),
+    );
     if (holder === undefined) return MISSING;
-    return others.length > 0 ? { kind: 'ambiguous' } : (this.#own(holder) ?? MISSING);
+    return others.length > 0 ? { kind: 'ambiguous' } : { kind: 'found', reference: holder };
   }
 
   async #relative(reference: string, referrer: string): Promise<Resolution> {
@@ -97,7 +120,8 @@ export class ReferenceIndex {
       if (resolution) return resolution;
     }
     const [resourceType = '', id = ''] = bare.split('/');
-    return (await this.#target.exists(resourceType, id)) ? this.#found(resourceType, id) : MISSING;
+    const exists = await this.#target.exists(resourceType, id);
+    return exists ? { kind: 'found', reference: `${resourceType}/${id}` } : MISSING;
   }
 
   /** What a reference leads to that stands in the entry with the fullUrl `referrer`. */

@@ -1,11 +1,16 @@
-import { domainHash, toHex, utf8 } from '@careledger/primitives';
+import { toHex, utf8 } from '@careledger/primitives';
+import type { SourceKey } from './import-target.ts';
+
+/** A keyed hash of 32 bytes whose key never leaves the custodian's keystore. */
+export type KeyedHash = (message: Uint8Array) => Uint8Array;
 
 /**
- * The logical id of an imported record: a version 8 UUID (RFC 9562, section 5.8) from SHA-256 over source and fullUrl,
- * so that every run gives it the same id and references can be rewritten before their target is read.
+ * The logical id of an imported record: a version 8 UUID (RFC 9562, section 5.8) from a keyed hash over source and fullUrl,
+ * so that every run gives it the same id and references can be rewritten before their target is read. Keyed, because a
+ * fullUrl can be guessed, and an id that follows from it would then say whose record it is.
  */
-export function stableId(source: string, fullUrl: string): string {
-  const bytes = domainHash('careledger/import-id/v1', utf8(source), utf8(fullUrl)).slice(0, 16);
+export function stableId(keyedHash: KeyedHash, { source, fullUrl }: SourceKey): string {
+  const bytes = keyedHash(utf8(JSON.stringify(['id', source, fullUrl]))).slice(0, 16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   const hex = toHex(bytes);

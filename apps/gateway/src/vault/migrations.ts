@@ -104,6 +104,17 @@ async function createDocuments(db: Schema, { bytes, integer }: ColumnTypes): Pro
   await db.schema.createIndex('document_name').on('document').column('name').execute();
 }
 
+async function createImportLinks(db: Schema, { bytes, integer }: ColumnTypes): Promise<void> {
+  await db.schema
+    .createTable('import_link')
+    .addColumn('token', bytes, (column) => column.primaryKey())
+    .addColumn('source', bytes, (column) => column.notNull())
+    .addColumn('source_version', bytes)
+    .addColumn('version', integer, (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex('import_link_source').on('import_link').columns(['source', 'token']).execute();
+}
+
 /** Forward only, one set for every database, never changed once released. */
 export function vaultMigrations(columns: ColumnTypes): Record<string, Migration> {
   return {
@@ -117,6 +128,11 @@ export function vaultMigrations(columns: ColumnTypes): Record<string, Migration>
     '0002-documents': {
       async up(db) {
         await createDocuments(db, columns);
+      },
+    },
+    '0003-import-links': {
+      async up(db) {
+        await createImportLinks(db, columns);
       },
     },
   };

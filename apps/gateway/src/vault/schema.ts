@@ -90,6 +90,18 @@ export interface ImportSourceTable {
   content: Uint8Array | null;
 }
 
+/** The link registry: which record version here is which one at its source (OFF-22), as keyed tokens. */
+export interface ImportLinkTable {
+  /** Of `import_source`. */
+  token: Uint8Array;
+  /** Keyed hash of the source's name. */
+  source: Uint8Array;
+  /** Keyed hash of `meta.versionId` there; null where it gives none. */
+  source_version: Uint8Array | null;
+  /** Our version that was made from it. */
+  version: number;
+}
+
 /** Counters, drawn inside the transaction that uses them. */
 export interface CounterTable {
   name: string;
@@ -103,6 +115,7 @@ export interface VaultTables {
   outbox: OutboxTable;
   batch: BatchTable;
   import_source: ImportSourceTable;
+  import_link: ImportLinkTable;
   counter: CounterTable;
   property: { name: string; value: string };
 }
