@@ -2,6 +2,7 @@ import type { Benchmark } from './benchmark.ts';
 import { batchCurve } from './rows/batch-curve.ts';
 import { blocks } from './rows/blocks.ts';
 import { changes } from './rows/changes.ts';
+import { fhir } from './rows/fhir.ts';
 import { finality } from './rows/finality.ts';
 import { longChain } from './rows/long-chain.ts';
 import { memory, memoryShort } from './rows/memory.ts';
@@ -24,6 +25,7 @@ export const benchmarks: readonly Benchmark[] = [
   stateSize,
   storage,
   longChain,
+  fhir,
   memoryShort,
   memory,
 ];

@@ -41,6 +41,8 @@ export interface ConsortiumOptions {
   /** `pbft`, or `authority` for a fixed list of signers in turn. */
   readonly engine: { readonly id: string; readonly version: number };
   readonly rulePack: string;
+  /** Who founds it: {@link LOCAL_MEMBERS} unless given. */
+  readonly members?: readonly LocalMember[];
 }
 
 interface Founded {
@@ -79,7 +81,7 @@ async function foundConsortium(options: ConsortiumOptions): Promise<void> {
   const ca = await createConsortiumCa({ commonName: `${NETWORK} development authority` });
   writeFileSync(join(network, 'ca.pem'), ca.certificate);
   const founded: Founded[] = [];
-  for (const [place, member] of LOCAL_MEMBERS.entries()) {
+  for (const [place, member] of membersOf(options).entries()) {
     founded.push(await foundMember(options, ca, member, portsOf(options.basePort, place)));
   }
   const genesis = genesisOf(options, founded);
@@ -177,7 +179,7 @@ async function foundMember(
     },
   };
   await keystore.close();
-  writeMemberConfig(home, member.name, options.basePort);
+  writeMemberConfig(home, member.name, options);
   return founded;
 }
 
@@ -227,8 +229,13 @@ function genesisOf(options: ConsortiumOptions, founded: readonly Founded[]): Uin
   });
 }
 
-function writeMemberConfig(home: string, name: string, basePort: number): void {
-  const others = LOCAL_MEMBERS.map((member, place) => ({ member, ports: portsOf(basePort, place) }));
+function membersOf({ members = LOCAL_MEMBERS }: ConsortiumOptions): readonly LocalMember[] {
+  return members;
+}
+
+function writeMemberConfig(home: string, name: string, options: ConsortiumOptions): void {
+  const { basePort } = options;
+  const others = membersOf(options).map((member, place) => ({ member, ports: portsOf(basePort, place) }));
   const own = others.find(({ member }) => member.name === name)?.ports ?? portsOf(basePort, 0);
   const config: MemberConfig = {
     organization: name,
@@ -250,7 +257,7 @@ function writeMemberConfig(home: string, name: string, basePort: number): void {
 function applyPorts(consortium: ConsortiumFile, options: ConsortiumOptions): ConsortiumFile {
   const organizations = consortium.organizations.map((organization, place) => {
     const ports = portsOf(options.basePort, place);
-    writeMemberConfig(join(options.folder, organization.home), organization.name, options.basePort);
+    writeMemberConfig(join(options.folder, organization.home), organization.name, options);
     return {
       ...organization,
       fhir: `https://localhost:${ports.fhir}/fhir/R4`,

@@ -4,6 +4,7 @@ import { CliError } from '../errors.ts';
 import { type MemberHandle, startMember } from '../member/member-handle.ts';
 import { openConsortium } from './create-consortium.ts';
 import { lockFolder } from './folder-lock.ts';
+import type { LocalMember } from './members.ts';
 
 const ENGINE = { id: 'pbft', version: 1 } as const;
 const RULE_PACK = 'opt-in-exchange';
@@ -25,9 +26,11 @@ export interface LocalConsortium {
 export async function createConsortium(options: {
   readonly folder: string;
   readonly basePort: number;
+  /** Who founds it: the four of `npm start` unless given. */
+  readonly members?: readonly LocalMember[];
   readonly say: (text: string) => void;
 }): Promise<LocalConsortium> {
-  const { folder, basePort, say } = options;
+  const { folder, basePort, say, members: founders } = options;
   const unlock = lockFolder(folder);
   const members = new Map<string, MemberHandle>();
   const stop = async (): Promise<void> => {
@@ -43,6 +46,7 @@ export async function createConsortium(options: {
       now: Date.now(),
       engine: ENGINE,
       rulePack: RULE_PACK,
+      ...(founders && { members: founders }),
     });
     say(`data in ${folder} · chain ${file.chain.slice(0, 16)}…`);
     const startOne = async (organization: string): Promise<MemberHandle> => {
