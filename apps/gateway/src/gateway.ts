@@ -5,6 +5,7 @@ import type { OrganizationId } from '@careledger/primitives';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { JWK } from 'jose';
 import {
+  type AuthorizationServer,
   type ClientRegistry,
   createAuthorizationServer,
   fhirBaseOf,
@@ -13,7 +14,10 @@ import {
 import type { Caller } from './caller.ts';
 import { documentsPart } from './documents/index.ts';
 import { FhirService, fhirRoutes, RecordStore, VaultImportTarget } from './fhir/index.ts';
+import { type GatewayKeys, gatewayKeys } from './gateway-keys.ts';
+import { patientDirectory } from './gateway-patients.ts';
 import { recordRoutes } from './gateway-records.ts';
+import { type HomeLock, lockHome } from './home-lock.ts';
 import type { ImportTarget } from './import/index.ts';
 import { Indexer, IndexStore } from './index-store/index.ts';
 import {
@@ -25,7 +29,7 @@ import {
   LEDGER_SIGNING_KEY,
   openFileKeystore,
 } from './keystore/index.ts';
-import { Outbox, type OutboxMetrics } from './outbox/index.ts';
+import { Outbox, type OutboxMetrics, requireAnchorsKnown } from './outbox/index.ts';
 import { provenanceRoutes } from './provenance/index.ts';
 import {
   type GatewayServer,
@@ -37,7 +41,7 @@ import {
 } from './server/index.ts';
 import type { TlsIdentity } from './tls/index.ts';
 import { loadDefinitions } from './validation/index.ts';
-import { Vault, type VaultReport, verifyVault } from './vault/index.ts';
+import { KeyRotation, type RewrapCount, Vault, type VaultReport, verifyVault } from './vault/index.ts';
 
 /** What the parts of a gateway share. The exchange with other members is built on it. */
 export interface GatewayContext {
@@ -63,6 +67,8 @@ export interface GatewayPart {
   readonly registerRoutes?: (app: FastifyInstance) => void | Promise<void>;
   /** Answers requests under the FHIR base that are not the FHIR API's own: true when it has answered. */
   readonly intercept?: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<boolean>;
+  /** Puts what the part keeps sealed for a patient under the newest version of the patient's key. */
+  readonly rewrapPatient?: (patientId: string) => Promise<RewrapCount>;
   readonly start?: () => Promise<void>;
   readonly stop?: () => Promise<void>;
 }
@@ -82,6 +88,8 @@ export interface GatewayOptions {
   readonly clients: ClientRegistry;
   readonly log: ServerLog;
   readonly now?: () => number;
+  /** Folder of the keys of backup epochs, apart from everything that is backed up; `backup-epochs` in the home by default. */
+  readonly backupEpochs?: string;
   /** Uses of keys, for the organization's audit log: ids of keys, never of patients. */
   readonly audit?: (event: KeyEvent) => void;
   /** Validator-set changes since genesis, for receipts. */
@@ -97,6 +105,8 @@ export interface Gateway {
   /** FHIR base URL. */
   readonly url: string;
   readonly context: GatewayContext;
+  /** Rotation and backups of the keys, once the gateway has started. */
+  readonly keys: GatewayKeys;
   /** Opens the port and begins to anchor. */
   start(): Promise<void>;
   /** Ends what is under way, then closes every file. Nothing acknowledged is lost. */
@@ -112,6 +122,7 @@ async function openKeystore(options: GatewayOptions, folder: string): Promise<Ke
   const keystore = await openFileKeystore({
     folder: join(folder, 'keystore'),
     secret: options.keystoreSecret,
+    epochs: options.backupEpochs ?? join(options.home, 'backup-epochs'),
     ...(options.audit ? { audit: options.audit } : {}),
     ...(options.now ? { now: options.now } : {}),
   });
@@ -128,6 +139,12 @@ async function openContext(options: GatewayOptions): Promise<GatewayContext> {
   loadDefinitions();
   const keystore = await openKeystore(options, folder);
   const vault = await Vault.open({ folder: join(folder, 'vault'), organization, keystore, now });
+  const signer = keystore.signer(LEDGER_SIGNING_KEY);
+  await requireAnchorsKnown({ vault, ledger, signer: signer.publicKey }).catch(async (error: unknown) => {
+    await vault.close();
+    await keystore.close();
+    throw error;
+  });
   const index = await IndexStore.open(join(folder, 'search-index'));
   const indexer = new Indexer(index, keystore);
   const caughtUp = await indexer.catchUp(vault);
@@ -135,7 +152,7 @@ async function openContext(options: GatewayOptions): Promise<GatewayContext> {
   const outbox = new Outbox({
     vault,
     ledger,
-    signer: keystore.signer(LEDGER_SIGNING_KEY),
+    signer,
     now,
     ...(trustPath ? { trustPath } : {}),
     onTrouble: (trouble) => log.error(trouble, 'an anchor is not final yet'),
@@ -200,12 +217,22 @@ function outboxGauges(outbox: Outbox): readonly MeasuredGauge[] {
 class MemberGateway implements Gateway {
   readonly url: string;
   readonly context: GatewayContext;
+  readonly keys: GatewayKeys;
   readonly #options: GatewayOptions;
+  readonly #lock: HomeLock;
+  readonly #rotation: KeyRotation;
   #parts: readonly GatewayPart[] = [];
   #server: GatewayServer | undefined;
+  #authorization: AuthorizationServer | undefined;
 
-  constructor(options: GatewayOptions, context: GatewayContext) {
+  constructor(options: GatewayOptions, context: GatewayContext, lock: HomeLock) {
     this.#options = options;
+    this.#lock = lock;
+    this.#rotation = new KeyRotation({
+      ...context,
+      others: () => this.#parts.flatMap(({ rewrapPatient }) => rewrapPatient ?? []),
+    });
+    this.keys = gatewayKeys(context.keystore, this.#rotation);
     this.context = context;
     this.url = fhirBaseOf(context.origin);
   }
@@ -220,15 +247,21 @@ class MemberGateway implements Gateway {
     for (const part of parts) await part.start?.();
     this.#server = await this.#listen();
     await context.outbox.start();
+    // A rotation that a crash left half-way; requests are answered meanwhile.
+    this.#rotation
+      .resume()
+      .catch((error: unknown) => context.log.error(faultFields(error), 'a key rotation is not finished'));
   }
 
-  #listen(): Promise<GatewayServer> {
+  async #listen(): Promise<GatewayServer> {
     const { organization, authorizationKey, clients, tls, host, port, log, now, rateLimits } = this.#options;
-    const { origin, store, outbox, service } = this.context;
-    const authorization = createAuthorizationServer({
+    const { origin, store, outbox, service, folder } = this.context;
+    const authorization = await createAuthorizationServer({
       ...{ organization, origin, clients, signingKey: authorizationKey },
+      ...{ folder: join(folder, 'authorization'), patients: patientDirectory(service) },
       ...(now ? { now } : {}),
     });
+    this.#authorization = authorization;
     return startGatewayServer({
       ...{ tls, port, authorization, log },
       ...(host === undefined ? {} : { host }),
@@ -257,11 +290,14 @@ class MemberGateway implements Gateway {
   async stop(): Promise<void> {
     const { outbox, vault, index, keystore } = this.context;
     await this.#server?.close();
+    await this.#authorization?.close();
+    await this.#rotation.stop();
     for (const part of [...this.#parts].reverse()) await part.stop?.();
     await outbox.stop();
     await vault.close();
     await index.close();
     await keystore.close();
+    this.#lock.release();
   }
 
   describeKeystore(): KeystoreDescription {
@@ -290,5 +326,11 @@ class MemberGateway implements Gateway {
  * await gateway.start();
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  return new MemberGateway(options, await openContext(options));
+  const lock = lockHome(join(options.home, 'gateway'));
+  try {
+    return new MemberGateway(options, await openContext(options), lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
 }

@@ -29,6 +29,8 @@ export {
   type GatewayOptions,
   type GatewayPart,
 } from './gateway.ts';
+export type { GatewayKeys, RotatedKeys } from './gateway-keys.ts';
+export { HomeLockError } from './home-lock.ts';
 export {
   type Drift,
   type DriftKind,
@@ -56,6 +58,7 @@ export {
   sourceAddress,
 } from './import/index.ts';
 export {
+  type BackupReport,
   DISCLOSURE_SIGNING_KEY,
   GATEWAY_KEYS,
   type KeyEvent,
@@ -66,6 +69,8 @@ export {
   type KeystoreSecret,
   LEDGER_SIGNING_KEY,
   openFileKeystore,
+  type RestoreReport,
+  restoreKeystore,
   SEALED_ENTRIES_KEY,
   sealTo,
 } from './keystore/index.ts';
@@ -82,6 +87,7 @@ export {
   validationOf,
 } from './validation/index.ts';
 export {
+  type RotationReport,
   type StoredVersion,
   Vault,
   VaultError,

@@ -225,6 +225,7 @@ export function partOf(exchange: Exchange): GatewayPart {
   return {
     registerRoutes: (app) => registerExchangeRoutes(app, exchange),
     intercept: (request, reply, caller) => interceptExchange(exchange, request, reply, caller),
+    rewrapPatient: (patientId) => exchange.context.database.rewrapPatient(patientId),
     start: () => exchange.start(),
     stop: () => exchange.stop(),
   };

@@ -13,10 +13,20 @@ import {
   toHex,
 } from '@careledger/primitives';
 import { decrypt, encrypt } from './aead.ts';
+import { BackupEpochs, decodeBackup, encodeBackup } from './backup-epochs.ts';
 import { KeystoreError } from './errors.ts';
-import { KeyLog, type KeyLogFile, readFileIfPresent, readHeader, readRecords } from './key-log.ts';
+import {
+  destroyFile,
+  KeyLog,
+  type KeyLogFile,
+  readFileIfPresent,
+  readHeader,
+  readRecords,
+  writeFileDurably,
+} from './key-log.ts';
 import { keyedHash } from './keyed-hash.ts';
 import type {
+  BackupReport,
   KeyEvent,
   KeyName,
   KeyOperation,
@@ -25,12 +35,24 @@ import type {
   KeystoreDescription,
   SealedBoxKey,
 } from './keystore.ts';
-import { purposeOf } from './keystore.ts';
-import { type KeystoreSecret, masterKey, newHeader, newMasterKey, parseHeader } from './master-key.ts';
+import { isRotatable, purposeOf } from './keystore.ts';
+import {
+  type KeystoreSecret,
+  masterKey,
+  newHeader,
+  newMasterKey,
+  parseHeader,
+  stageMasterKey,
+} from './master-key.ts';
 import { sealedBoxFromSeed } from './sealed-box.ts';
 
 const KEY_BYTES = 32;
 const KEY_ID_BYTES = 8;
+/**
+ * Wraps under one version of a key in one process. Nonces are random: after 2^32 of them, two alike are still less
+ * likely than 2^-32 (NIST SP 800-38D, section 8.3).
+ */
+export const WRAPS_MAX = 2 ** 32;
 /** Keys appended with one sync at most. */
 const BATCH_KEYS_MAX = 4_096;
 
@@ -48,11 +70,16 @@ const recordCodec: Codec<KeyRecord> = struct({
   key: bytes({ bytesMax: KEY_BYTES }),
 });
 
+/** One version of a key. */
 interface HeldKey {
   readonly keyId: string;
   readonly bytes: Uint8Array;
   readonly record: KeyRecord;
+  wraps: number;
 }
+
+/** The versions of each key, newest first. Only while one is being rotated are there two. */
+type HeldKeys = Map<KeyName, readonly HeldKey[]>;
 
 export interface FileKeystoreOptions {
   /** Folder of the keystore, apart from the vault. Made when missing. */
@@ -61,39 +88,63 @@ export interface FileKeystoreOptions {
   /** Hears of every use of a key. It must not throw. */
   readonly audit?: (event: KeyEvent) => void;
   readonly now?: () => number;
+  /** Folder of the backup epochs' keys, apart from the keystore and from the backups. */
+  readonly epochs?: string;
+  /** {@link WRAPS_MAX} unless given. */
+  readonly wrapsMax?: number;
 }
 
-function replay(content: KeyLogFile): Map<KeyName, HeldKey> {
-  const keys = new Map<KeyName, HeldKey>();
+function replay(content: KeyLogFile): HeldKeys {
+  const keys: HeldKeys = new Map();
   for (const encoded of content.records) {
     const record = recordCodec.decode(encoded);
     if (record.operation === 'erase') keys.delete(record.name);
-    else keys.set(record.name, { keyId: toHex(record.keyId), bytes: record.key, record });
+    else keys.set(record.name, [heldKey(record), ...(keys.get(record.name) ?? [])]);
   }
   return keys;
 }
 
+function heldKey(record: KeyRecord): HeldKey {
+  return { keyId: toHex(record.keyId), bytes: record.key, record, wraps: 0 };
+}
+
+function newKey(name: KeyName): HeldKey {
+  if (!purposeOf(name)) throw new KeystoreError('keystore/purpose', 'a key name says no purpose');
+  return heldKey({ operation: 'put', name, keyId: randomBytes(KEY_ID_BYTES), key: randomBytes(KEY_BYTES) });
+}
+
+function encodeKeys(keys: Iterable<readonly HeldKey[]>): readonly Uint8Array[] {
+  // Oldest first: the last one of a name is its newest version.
+  return [...keys].flatMap((versions) =>
+    versions.toReversed().map((held) => recordCodec.encode(held.record)),
+  );
+}
+
 class FileKeystore implements Keystore {
-  readonly #master: Uint8Array;
-  readonly #protection: KeystoreSecret['kind'];
+  #master: Uint8Array;
+  #secret: KeystoreSecret;
   readonly #audit: (event: KeyEvent) => void;
   readonly #now: () => number;
-  readonly #keys: Map<KeyName, HeldKey>;
+  readonly #wrapsMax: number;
+  readonly #epochs: BackupEpochs;
+  readonly #keys: HeldKeys;
   #log: KeyLog;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(log: KeyLog, master: Uint8Array, keys: Map<KeyName, HeldKey>, options: FileKeystoreOptions) {
+  constructor(log: KeyLog, master: Uint8Array, keys: HeldKeys, options: FileKeystoreOptions) {
     this.#log = log;
     this.#master = master;
     this.#keys = keys;
-    this.#protection = options.secret.kind;
+    this.#secret = options.secret;
     this.#audit = options.audit ?? (() => {});
     this.#now = options.now ?? Date.now;
+    this.#wrapsMax = options.wrapsMax ?? WRAPS_MAX;
+    this.#epochs = epochsOf(options);
   }
 
   describe(): KeystoreDescription {
     const protection =
-      this.#protection === 'passphrase'
+      this.#secret.kind === 'passphrase'
         ? 'AES-256-GCM under a key from a passphrase (scrypt)'
         : 'AES-256-GCM under a key file (mode 0600)';
     return {
@@ -121,25 +172,100 @@ class FileKeystore implements Keystore {
   }
 
   async #add(names: readonly KeyName[]): Promise<void> {
-    const made = names.map((name): HeldKey => {
-      if (!purposeOf(name)) throw new KeystoreError('keystore/purpose', 'a key name says no purpose');
-      const keyId = randomBytes(KEY_ID_BYTES);
-      const key = randomBytes(KEY_BYTES);
-      return { keyId: toHex(keyId), bytes: key, record: { operation: 'put', name, keyId, key } };
-    });
+    const made = names.map(newKey);
     await this.#log.append(made.map((held) => recordCodec.encode(held.record)));
     for (const held of made) {
-      this.#keys.set(held.record.name, held);
-      this.#report('make', held);
+      const { name } = held.record;
+      const before = this.#keys.get(name) ?? [];
+      this.#keys.set(name, [held, ...before]);
+      this.#report(before.length === 0 ? 'make' : 'rotate', held);
     }
   }
 
+  rotatable(): readonly KeyName[] {
+    return [...this.#keys.keys()].filter(isRotatable);
+  }
+
+  rotating(): readonly KeyName[] {
+    return [...this.#keys].flatMap(([name, versions]) => (versions.length > 1 ? [name] : []));
+  }
+
+  async rotate(names: readonly KeyName[]): Promise<void> {
+    if (!names.every(isRotatable)) throw new KeystoreError('keystore/purpose', 'this key is not rotated');
+    await this.#inTurn(async () => {
+      const known = [...new Set(names)].filter((name) => this.#keys.get(name)?.length === 1);
+      for (let start = 0; start < known.length; start += BATCH_KEYS_MAX) {
+        await this.#add(known.slice(start, start + BATCH_KEYS_MAX));
+      }
+    });
+  }
+
+  rewrap(name: KeyName, wrapped: Uint8Array, context: Uint8Array): Uint8Array | 'current' | 'altered' {
+    const [newest, ...old] = this.#held(name, 'wrapping');
+    if (newest && decrypt(newest.bytes, wrapped, context)) return 'current';
+    for (const held of old) {
+      const secret = decrypt(held.bytes, wrapped, context);
+      if (secret) return this.wrap(name, secret, context);
+    }
+    return 'altered';
+  }
+
+  async retireOld(names: readonly KeyName[]): Promise<void> {
+    await this.#inTurn(async () => {
+      const retired = names.flatMap((name) => this.#keys.get(name)?.slice(1) ?? []);
+      if (retired.length === 0) return;
+      for (const { record } of retired) {
+        this.#keys.set(record.name, this.#keys.get(record.name)?.slice(0, 1) ?? []);
+      }
+      await this.#destroy(retired, 'retire');
+    });
+  }
+
+  async rotateMaster(secret: KeystoreSecret): Promise<void> {
+    await this.#inTurn(async () => {
+      const { master, header, finish } = await stageMasterKey(secret);
+      // The rename inside is the moment from which the new secret opens the keystore, and the old one no more.
+      const next = await KeyLog.create(this.#log.path, master, header, encodeKeys(this.#keys.values()));
+      await this.#log.close();
+      this.#log = next;
+      await finish();
+      const before = this.#secret;
+      const isReplaced =
+        secret.kind === 'key-file' && before.kind === 'key-file' && secret.path === before.path;
+      if (before.kind === 'key-file' && !isReplaced) await destroyFile(before.path);
+      this.#master.fill(0);
+      this.#master = master;
+      this.#secret = secret;
+    });
+  }
+
+  async backUp(path: string): Promise<BackupReport> {
+    return this.#inTurn(async () => {
+      const epoch = await this.#epochs.current();
+      const createdAt = this.#now();
+      const keys = [...this.#keys.values()];
+      await writeFileDurably(path, encodeBackup({ epoch, createdAt, records: encodeKeys(keys) }));
+      for (const held of keys.flat()) this.#report('back up', held);
+      return { keys: keys.length, createdAt, opensUntil: epoch.endsAt };
+    });
+  }
+
   wrap(name: KeyName, secret: Uint8Array, context: Uint8Array): Uint8Array {
-    return encrypt(this.#use(name, 'wrapping', 'wrap').bytes, secret, context);
+    const held = this.#use(name, 'wrapping', 'wrap');
+    if (held.wraps >= this.#wrapsMax) {
+      throw new KeystoreError('keystore/worn', 'a key has wrapped as often as it may');
+    }
+    held.wraps += 1;
+    return encrypt(held.bytes, secret, context);
   }
 
   unwrap(name: KeyName, wrapped: Uint8Array, context: Uint8Array): Uint8Array | undefined {
-    return decrypt(this.#use(name, 'wrapping', 'unwrap').bytes, wrapped, context);
+    for (const held of this.#held(name, 'wrapping')) {
+      this.#report('unwrap', held);
+      const secret = decrypt(held.bytes, wrapped, context);
+      if (secret) return secret;
+    }
+    return undefined;
   }
 
   mac(name: KeyName): (message: Uint8Array) => Uint8Array {
@@ -147,7 +273,7 @@ class FileKeystore implements Keystore {
   }
 
   signer(name: KeyName): Signer {
-    const signer = signerFromSeed(this.#held(name, 'signing').bytes);
+    const signer = signerFromSeed(this.#newest(name, 'signing').bytes);
     return {
       publicKey: signer.publicKey,
       sign: (message) => {
@@ -158,7 +284,7 @@ class FileKeystore implements Keystore {
   }
 
   sealedBox(name: KeyName): SealedBoxKey {
-    const box = sealedBoxFromSeed(this.#held(name, 'agreement').bytes);
+    const box = sealedBoxFromSeed(this.#newest(name, 'agreement').bytes);
     return {
       publicKey: box.publicKey,
       open: (sealed) => {
@@ -172,25 +298,31 @@ class FileKeystore implements Keystore {
     await this.#inTurn(async () => {
       const erased = names.flatMap((name) => this.#keys.get(name) ?? []);
       if (erased.length === 0) return;
+      // Before anything else: a backup that still holds them must not bring them back.
+      await this.#epochs.noteErased(erased.map(({ keyId }) => keyId));
       for (const held of erased) this.#keys.delete(held.record.name);
-      // An appended tombstone would leave the key's ciphertext in the file: write the file anew without it.
-      const records = [...this.#keys.values()].map((held) => recordCodec.encode(held.record));
-      const header = newHeader(parseHeader(this.#log.header));
-      const next = await KeyLog.create(this.#log.path, this.#master, header, records);
-      await this.#log.close();
-      this.#log = next;
-      for (const held of erased) {
-        this.#report('erase', held);
-        held.bytes.fill(0);
-      }
+      await this.#destroy(erased, 'erase');
     });
+  }
+
+  /** An appended tombstone would leave a key's ciphertext in the file: writes the file anew without these keys. */
+  async #destroy(gone: readonly HeldKey[], operation: 'erase' | 'retire'): Promise<void> {
+    const header = newHeader(parseHeader(this.#log.header));
+    const records = encodeKeys(this.#keys.values());
+    const next = await KeyLog.create(this.#log.path, this.#master, header, records);
+    await this.#log.close();
+    this.#log = next;
+    for (const held of gone) {
+      this.#report(operation, held);
+      held.bytes.fill(0);
+    }
   }
 
   async close(): Promise<void> {
     await this.#inTurn(() => this.#log.close());
   }
 
-  #held(name: KeyName, purpose: KeyPurpose): HeldKey {
+  #held(name: KeyName, purpose: KeyPurpose): readonly HeldKey[] {
     if (purposeOf(name) !== purpose) {
       throw new KeystoreError('keystore/purpose', `a key that is not for ${purpose} was asked to do it`);
     }
@@ -199,8 +331,14 @@ class FileKeystore implements Keystore {
     return held;
   }
 
+  #newest(name: KeyName, purpose: KeyPurpose): HeldKey {
+    const [newest] = this.#held(name, purpose);
+    if (!newest) throw new KeystoreError('keystore/no-key', `the keystore holds no such ${purpose} key`);
+    return newest;
+  }
+
   #use(name: KeyName, purpose: KeyPurpose, operation: KeyOperation): HeldKey {
-    const held = this.#held(name, purpose);
+    const held = this.#newest(name, purpose);
     this.#report(operation, held);
     return held;
   }
@@ -220,6 +358,13 @@ class FileKeystore implements Keystore {
   }
 }
 
+function epochsOf(options: Pick<FileKeystoreOptions, 'folder' | 'epochs' | 'now'>): BackupEpochs {
+  const folder = options.epochs ?? join(options.folder, '..', 'backup-epochs');
+  return new BackupEpochs({ folder, now: options.now ?? Date.now });
+}
+
+const KEYS_FILE = 'keys.log';
+
 /**
  * Opens the keystore file of a folder, or makes one.
  *
@@ -228,7 +373,7 @@ class FileKeystore implements Keystore {
  */
 export async function openFileKeystore(options: FileKeystoreOptions): Promise<Keystore> {
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
-  const path = join(options.folder, 'keys.log');
+  const path = join(options.folder, KEYS_FILE);
   const file = await readFileIfPresent(path);
   if (!file) {
     const { master, header } = await newMasterKey(options.secret);
@@ -242,4 +387,41 @@ export async function openFileKeystore(options: FileKeystoreOptions): Promise<Ke
   const content = readRecords(file, headerBytes, header.fileId, master);
   const log = await KeyLog.open(path, master, content);
   return new FileKeystore(log, master, replay(content), options);
+}
+
+/** What a restore brought back. */
+export interface RestoreReport {
+  readonly keys: number;
+  /** Keys that the backup holds and that were erased since: they stay erased. */
+  readonly leftOut: number;
+  readonly createdAt: number;
+}
+
+/**
+ * Makes a keystore from a backup, under a secret that need not be the old one. Keys made since the backup are not in
+ * it: what they protected cannot be read.
+ *
+ * @throws {@link KeystoreError} `keystore/epoch-gone`, `keystore/backup-altered`, `keystore/exists`.
+ * @example await restoreKeystore({ backup: 'keys.backup', folder, epochs, secret });
+ */
+export async function restoreKeystore(
+  options: FileKeystoreOptions & { readonly backup: string },
+): Promise<RestoreReport> {
+  await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  const path = join(options.folder, KEYS_FILE);
+  if (await readFileIfPresent(path))
+    throw new KeystoreError('keystore/exists', 'a keystore stands in this folder');
+  const file = await readFileIfPresent(options.backup);
+  if (!file) throw new KeystoreError('keystore/backup-altered', 'there is no such backup');
+  const epochs = epochsOf(options);
+  const { records, createdAt } = await decodeBackup(file, (id) => epochs.find(id));
+  const erased = await epochs.erased();
+  const kept = records.filter((record) => !erased.has(toHex(recordCodec.decode(record).keyId)));
+  const { master, header } = await newMasterKey(options.secret);
+  await (await KeyLog.create(path, master, header, kept)).close();
+  for (const record of kept) {
+    const { keyId } = recordCodec.decode(record);
+    options.audit?.({ operation: 'restore', keyId: toHex(keyId), time: (options.now ?? Date.now)() });
+  }
+  return { keys: kept.length, leftOut: records.length - kept.length, createdAt };
 }

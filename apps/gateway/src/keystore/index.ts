@@ -1,10 +1,19 @@
 export { AEAD_OVERHEAD, decrypt, encrypt } from './aead.ts';
+export { BackupEpochs, EPOCH_BACKUPS_MS, EPOCH_MS_MAX } from './backup-epochs.ts';
 export { KeystoreError, type KeystoreErrorCode } from './errors.ts';
-export { type FileKeystoreOptions, openFileKeystore } from './file-keystore.ts';
 export {
+  type FileKeystoreOptions,
+  openFileKeystore,
+  type RestoreReport,
+  restoreKeystore,
+  WRAPS_MAX,
+} from './file-keystore.ts';
+export {
+  type BackupReport,
   DISCLOSURE_SIGNING_KEY,
   GATEWAY_KEYS,
   IMPORT_SOURCE_KEY,
+  isRotatable,
   JOURNAL_KEY,
   type KeyEvent,
   type KeyName,

@@ -14,7 +14,8 @@ function associatedData(fileId: Uint8Array, index: number): Uint8Array {
   return concat(utf8('careledger/keystore/record/1'), fileId, position);
 }
 
-function lengthPrefix(length: number): Uint8Array {
+/** Four bytes, big-endian. */
+export function lengthPrefix(length: number): Uint8Array {
   const prefix = new Uint8Array(LENGTH_BYTES);
   new DataView(prefix.buffer).setUint32(0, length);
   return prefix;
@@ -77,13 +78,37 @@ export function readRecords(
   return { fileId, header, records, validLength: offset };
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Makes a file's name in its folder durable. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(dirname(path), 'r');
   try {
     await folder.sync();
   } finally {
     await folder.close();
   }
+}
+
+/** Overwrites a file's bytes on the disk before its name is given up. A file that is not there is passed over. */
+export async function overwriteFile(path: string): Promise<void> {
+  const file = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (!file) return;
+  try {
+    const { size } = await file.stat();
+    await file.write(new Uint8Array(size), 0, size, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Destroys a file that holds a key. */
+export async function destroyFile(path: string): Promise<void> {
+  await overwriteFile(path);
+  await rm(path, { force: true });
+  await syncFolder(path);
 }
 
 /** Writes a whole file so that a crash leaves the old or the new one, never a mixture. Mode 0600. */

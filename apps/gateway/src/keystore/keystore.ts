@@ -1,4 +1,5 @@
 import type { Brand, Signer } from '@careledger/primitives';
+import type { KeystoreSecret } from './master-key.ts';
 
 /** Names one key: `subject/<Patient id>`, `organization`, `index/search`, `signing/ledger`, `agreement/sealed-entries`. */
 export type KeyName = Brand<string, 'KeyName'>;
@@ -56,12 +57,28 @@ const PURPOSES: Readonly<Record<string, KeyPurpose>> = {
   agreement: 'agreement',
 };
 
+/** May this key be rotated? What it wrapped must be found and wrapped anew: that is so for what patients' keys protect. */
+export function isRotatable(name: KeyName): boolean {
+  return name === ORGANIZATION_KEY || patientOfKey(name) !== undefined;
+}
+
 /** A name's first word says what its key is for. `undefined` when it is no key name. */
 export function purposeOf(name: KeyName): KeyPurpose | undefined {
   return PURPOSES[name.split('/', 1)[0] ?? ''];
 }
 
-export type KeyOperation = 'make' | 'import' | 'erase' | 'wrap' | 'unwrap' | 'mac' | 'sign' | 'seal' | 'open';
+export type KeyOperation =
+  | 'make'
+  | 'rotate'
+  | 'retire'
+  | 'back up'
+  | 'restore'
+  | 'erase'
+  | 'wrap'
+  | 'unwrap'
+  | 'mac'
+  | 'sign'
+  | 'open';
 
 /** One use of a key, for the organization's audit log. It holds the key's own random id: never a patient's. */
 export interface KeyEvent {
@@ -70,6 +87,13 @@ export interface KeyEvent {
   readonly keyId: string;
   /** Milliseconds since 1970. */
   readonly time: number;
+}
+
+export interface BackupReport {
+  readonly keys: number;
+  /** When it was made, and when its epoch's key is destroyed and it opens no more: milliseconds. */
+  readonly createdAt: number;
+  readonly opensUntil: number;
 }
 
 export interface KeystoreDescription {
@@ -102,7 +126,7 @@ export interface Keystore {
    * @throws {@link KeystoreError} `keystore/no-key`.
    */
   wrap(name: KeyName, secret: Uint8Array, context: Uint8Array): Uint8Array;
-  /** The secret, or `undefined` when the bytes or the context are not those that were wrapped. */
+  /** The secret, or `undefined` when the bytes or the context are not those that were wrapped. Old versions of a key open too. */
   unwrap(name: KeyName, wrapped: Uint8Array, context: Uint8Array): Uint8Array | undefined;
   /**
    * A keyed hash of 32 bytes (a MAC) under a mac key. The audit event is one for each call of this function, not for
@@ -112,6 +136,20 @@ export interface Keystore {
   /** Signs with an Ed25519 key. */
   signer(name: KeyName): Signer;
   sealedBox(name: KeyName): SealedBoxKey;
+  /** Names of the keys that may be rotated: patients' and the organization's. */
+  rotatable(): readonly KeyName[];
+  /** Makes a new version of each of these keys: `wrap` uses it from now on. The old ones open until they are retired. */
+  rotate(names: readonly KeyName[]): Promise<void>;
+  /** Keys with an old version that is not retired: a rotation under way, or one that a crash left. */
+  rotating(): readonly KeyName[];
+  /** What was wrapped under an old version, under the newest one; `current` when it is already. */
+  rewrap(name: KeyName, wrapped: Uint8Array, context: Uint8Array): Uint8Array | 'current' | 'altered';
+  /** Destroys the old versions of these keys, as {@link erase} does: everything must have been rewrapped. */
+  retireOld(names: readonly KeyName[]): Promise<void>;
+  /** Puts the whole keystore under a new master key, in one step that a crash cannot halve; the old one is destroyed. */
+  rotateMaster(secret: KeystoreSecret): Promise<void>;
+  /** Writes every key to a file, encrypted under the key of the backup epoch of today. */
+  backUp(path: string): Promise<BackupReport>;
   /** Destroys keys: resolves once no copy is in the keystore's file. Unknown names are passed over. */
   erase(names: readonly KeyName[]): Promise<void>;
   close(): Promise<void>;

@@ -1,9 +1,9 @@
 import { createHmac, hkdfSync, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Codec, fixedBytes, fromHex, oneOf, struct, toHex, uint, utf8 } from '@careledger/primitives';
 import { KeystoreError } from './errors.ts';
-import { readFileIfPresent, writeFileDurably } from './key-log.ts';
+import { overwriteFile, readFileIfPresent, syncFolder, writeFileDurably } from './key-log.ts';
 
 const KEY_BYTES = 32;
 const SALT_BYTES = 16;
@@ -79,19 +79,31 @@ async function readKeyFile(path: string): Promise<Uint8Array | undefined> {
   return key;
 }
 
+async function generateKeyFile(path: string): Promise<Uint8Array> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const key = randomBytes(KEY_BYTES);
+  await writeFileDurably(path, utf8(`${toHex(key)}\n`));
+  return key;
+}
+
 async function secretBytes(
   secret: KeystoreSecret,
   header: Pick<KeystoreHeader, 'salt' | 'cost'>,
-  mayGenerate: boolean,
 ): Promise<Uint8Array> {
   if (secret.kind === 'passphrase') return stretch(secret.passphrase, header.salt, header.cost);
-  const present = await readKeyFile(secret.path);
-  if (present) return present;
-  if (!mayGenerate) throw new KeystoreError('keystore/wrong-secret', 'the key file is missing');
-  await mkdir(dirname(secret.path), { recursive: true, mode: 0o700 });
-  const key = randomBytes(KEY_BYTES);
-  await writeFileDurably(secret.path, utf8(`${toHex(key)}\n`));
-  return key;
+  return (await readKeyFile(secret.path)) ?? generateKeyFile(secret.path);
+}
+
+/** Where a rotation keeps the new key file until the keystore's file is under it. */
+function stagedPath(path: string): string {
+  return `${path}.rotation`;
+}
+
+/** Puts the staged key file in the old one's place. The old one's bytes are overwritten first. */
+async function takeStaged(path: string): Promise<void> {
+  await overwriteFile(path);
+  await rename(stagedPath(path), path);
+  await syncFolder(path);
 }
 
 function derive(secret: Uint8Array, salt: Uint8Array): Uint8Array {
@@ -102,6 +114,24 @@ function checkOf(master: Uint8Array): Uint8Array {
   return createHmac('sha256', master).update('careledger/keystore/check/1').digest();
 }
 
+function isMaster(master: Uint8Array, header: KeystoreHeader): boolean {
+  return timingSafeEqual(checkOf(master), header.check);
+}
+
+/** The key file's key, whichever side of a rotation a crash left the keystore on; ends that rotation. */
+async function masterFromKeyFile(path: string, header: KeystoreHeader): Promise<Uint8Array | undefined> {
+  const [key, staged] = [await readKeyFile(path), await readKeyFile(stagedPath(path))];
+  const master = key && derive(key, header.salt);
+  if (master && isMaster(master, header)) {
+    if (staged) await rm(stagedPath(path));
+    return master;
+  }
+  const next = staged && derive(staged, header.salt);
+  if (!next || !isMaster(next, header)) return undefined;
+  await takeStaged(path);
+  return next;
+}
+
 /**
  * The key of an existing keystore file.
  * @throws {@link KeystoreError} `keystore/wrong-secret`.
@@ -110,27 +140,53 @@ export async function masterKey(secret: KeystoreSecret, header: KeystoreHeader):
   if (secret.kind !== header.protection) {
     throw new KeystoreError('keystore/wrong-secret', `this keystore is protected by a ${header.protection}`);
   }
-  const master = derive(await secretBytes(secret, header, false), header.salt);
-  if (!timingSafeEqual(checkOf(master), header.check)) {
-    throw new KeystoreError('keystore/wrong-secret', 'the keystore does not open with this secret');
+  if (secret.kind === 'key-file') {
+    const found = await masterFromKeyFile(secret.path, header);
+    if (found) return found;
+  } else {
+    const master = derive(await stretch(secret.passphrase, header.salt, header.cost), header.salt);
+    if (isMaster(master, header)) return master;
   }
-  return master;
+  throw new KeystoreError('keystore/wrong-secret', 'the keystore does not open with this secret');
 }
 
-/** A new keystore's header and key. Generates the key file when there is none. */
-export async function newMasterKey(
-  secret: KeystoreSecret,
-): Promise<{ readonly master: Uint8Array; readonly header: EncodedHeader }> {
-  const salt = randomBytes(SALT_BYTES);
-  const master = derive(await secretBytes(secret, { salt, cost: SCRYPT_COST }, true), salt);
+export interface NewMaster {
+  readonly master: Uint8Array;
+  readonly header: EncodedHeader;
+}
+
+function newHeaderFor(protection: KeystoreSecret['kind'], secret: Uint8Array, salt: Uint8Array): NewMaster {
+  const master = derive(secret, salt);
   const fileId = randomBytes(FILE_ID_BYTES);
-  const header = headerCodec.encode({
+  const bytes = headerCodec.encode({
     kind: 'careledger/keystore/1',
-    protection: secret.kind,
-    fileId,
-    salt,
+    ...{ protection, fileId, salt },
     cost: SCRYPT_COST,
     check: checkOf(master),
   });
-  return { master, header: { bytes: header, fileId } };
+  return { master, header: { bytes, fileId } };
+}
+
+/** A new keystore's header and key. Generates the key file when there is none. */
+export async function newMasterKey(secret: KeystoreSecret): Promise<NewMaster> {
+  const salt = randomBytes(SALT_BYTES);
+  return newHeaderFor(secret.kind, await secretBytes(secret, { salt, cost: SCRYPT_COST }), salt);
+}
+
+/** A master key on its way in. `finish` once the keystore's file is under it: it destroys the old key file. */
+export interface StagedMaster extends NewMaster {
+  readonly finish: () => Promise<void>;
+}
+
+/**
+ * A new master key for an existing keystore: from this passphrase under a new salt, or from a new key that is written
+ * beside the key file. Until `finish`, and whatever crashes, one of the two opens the keystore's file.
+ */
+export async function stageMasterKey(secret: KeystoreSecret): Promise<StagedMaster> {
+  if (secret.kind === 'passphrase' || !(await readKeyFile(secret.path))) {
+    return { ...(await newMasterKey(secret)), finish: async () => undefined };
+  }
+  const key = await generateKeyFile(stagedPath(secret.path));
+  const made = newHeaderFor('key-file', key, randomBytes(SALT_BYTES));
+  return { ...made, finish: () => takeStaged(secret.path) };
 }

@@ -9,3 +9,4 @@ export {
   type OutboxTrouble,
   type VersionKey,
 } from './outbox.ts';
+export { requireAnchorsKnown } from './vault-against-ledger.ts';

@@ -4,6 +4,7 @@ export type VaultErrorCode =
   | 'vault/other-version'
   | 'vault/other-organization'
   | 'vault/no-current'
+  | 'vault/rolled-back'
   | 'vault/document-too-large'
   | 'vault/failed';
 
@@ -14,6 +15,8 @@ const HELP: Readonly<Record<VaultErrorCode, string>> = {
   'vault/other-organization': 'Start the gateway with the organization that this vault belongs to.',
   'vault/no-current': 'Create the record before replacing or deleting it.',
   'vault/document-too-large': 'Keep it in the system that is made for it and register a pointer to it.',
+  'vault/rolled-back':
+    'Restore the newest copy of the vault. Records that only the ledger knows of are named by no other means.',
   'vault/failed': 'Stop the gateway, check the disk, start it again.',
 };
 

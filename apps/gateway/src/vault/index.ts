@@ -6,6 +6,7 @@ export {
 } from './document-content.ts';
 export { type ByteRange, DocumentFiles } from './document-files.ts';
 export { VaultError, type VaultErrorCode } from './errors.ts';
+export { KeyRotation, type RotationReport } from './key-rotation.ts';
 export {
   type ColumnTypes,
   migrate,
@@ -15,6 +16,7 @@ export {
 } from './migrations.ts';
 export { type Durability, type OpenSqliteOptions, openSqlite } from './node-sqlite.ts';
 export { RESOURCE_BYTES_MAX, type RecordFault, SUBJECTS_MAX } from './record-envelope.ts';
+export type { RewrapCount } from './rewrap-versions.ts';
 export type { VaultTables } from './schema.ts';
 export {
   type NewVersion,

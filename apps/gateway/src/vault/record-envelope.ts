@@ -80,6 +80,11 @@ function identityBytes(domain: string, identity: VersionIdentity): Uint8Array {
   return encodeCbor([domain, type, id, version, time, deleted, actor, validation, validator]);
 }
 
+/** What a wrapped data key is bound to. */
+export function dataKeyContext(identity: VersionIdentity): Uint8Array {
+  return identityBytes(KEY_DOMAIN, identity);
+}
+
 /** The keys that may open a record: its subjects', or the organization's when it is nobody's. */
 export function keyNamesOf(subjects: readonly string[]): readonly KeyName[] {
   return subjects.length === 0 ? [ORGANIZATION_KEY] : subjects.map(subjectKey);
@@ -93,7 +98,7 @@ export function sealRecord(
 ): SealedRecord {
   const dataKey = randomBytes(DATA_KEY_BYTES);
   const envelope = encrypt(dataKey, contentCodec.encode(content), identityBytes(ENVELOPE_DOMAIN, identity));
-  const context = identityBytes(KEY_DOMAIN, identity);
+  const context = dataKeyContext(identity);
   const keys = keyNamesOf(content.subjects).map((keyName) => ({
     keyName,
     wrapped: keystore.wrap(keyName, dataKey, context),
@@ -144,7 +149,7 @@ export function openRecord(
   identity: VersionIdentity,
   sealed: SealedRecord,
 ): OpenedRecord {
-  const dataKey = unwrapAny(keystore, sealed.keys, identityBytes(KEY_DOMAIN, identity));
+  const dataKey = unwrapAny(keystore, sealed.keys, dataKeyContext(identity));
   if (typeof dataKey === 'string') return { ok: false, fault: dataKey };
   const encoded = decrypt(dataKey, sealed.envelope, identityBytes(ENVELOPE_DOMAIN, identity));
   dataKey.fill(0);

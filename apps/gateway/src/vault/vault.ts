@@ -1,12 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OrganizationId } from '@careledger/primitives';
-import type { Keystore } from '../keystore/index.ts';
+import type { KeyName, Keystore } from '../keystore/index.ts';
 import { DocumentFiles } from './document-files.ts';
 import { VaultError } from './errors.ts';
 import { migrate, SQLITE_COLUMNS, vaultMigrations } from './migrations.ts';
 import { openSqlite } from './node-sqlite.ts';
 import { keyNamesOf, type WrappedKey } from './record-envelope.ts';
+import { type RewrapCount, rewrapVersions } from './rewrap-versions.ts';
 import type { VaultTables } from './schema.ts';
 import {
   type InspectedRow,
@@ -215,6 +216,26 @@ export class Vault {
     return row?.value ?? 0;
   }
 
+  /** Something small that the vault remembers about itself. */
+  async property(name: string): Promise<string | undefined> {
+    const row = await this.reader
+      .selectFrom('property')
+      .select('value')
+      .where('name', '=', name)
+      .executeTakeFirst();
+    return row?.value;
+  }
+
+  async setProperty(name: string, value: string): Promise<void> {
+    await this.transaction((tx) =>
+      tx
+        .insertInto('property')
+        .values({ name, value })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+        .execute(),
+    );
+  }
+
   async openRow(row: VersionRow, reader: VaultReader = this.reader): Promise<StoredVersion> {
     const [opened] = await this.openRows([row], reader);
     if (!opened) throw new VaultError('vault/failed', 'a row was not opened');
@@ -242,6 +263,11 @@ export class Vault {
   /** Opens one row and says what is wrong with it, if anything is. */
   inspect(row: VersionRow, keys: readonly WrappedKey[]): InspectedRow {
     return inspectRow(this.#keystore, row, keys);
+  }
+
+  /** Puts the data keys that a key wraps under its newest version, a few rows a transaction: writers go on between. */
+  rewrapVersions(name: KeyName): Promise<RewrapCount> {
+    return rewrapVersions({ vault: this, keystore: this.#keystore, name });
   }
 
   async close(): Promise<void> {

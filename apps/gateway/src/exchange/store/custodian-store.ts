@@ -70,8 +70,8 @@ export class CustodianStore {
   async addConsent(consent: NewConsent): Promise<void> {
     const { consentId, patient, resource, entryId, details } = consent;
     const { introduction } = details;
-    const sealed = await this.#database.seal({ patient, name: consentId }, consentCodec, details);
     await this.#database.inTurn(async (db) => {
+      const sealed = await this.#database.seal({ patient, name: consentId }, consentCodec, details);
       const used = await db
         .insertInto('introduction_used')
         .values({ nonce: introduction.nonce, expires: introduction.expiresAt })

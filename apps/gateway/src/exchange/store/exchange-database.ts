@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Codec, encodeCbor } from '@careledger/primitives';
 import type { Kysely } from 'kysely';
 import { type Keystore, subjectKey } from '../../keystore/index.ts';
-import { migrate, openSqlite, SQLITE_COLUMNS } from '../../vault/index.ts';
+import { migrate, openSqlite, type RewrapCount, SQLITE_COLUMNS } from '../../vault/index.ts';
 import { ExchangeError } from '../errors.ts';
 import { type ExchangeTables, exchangeMigrations } from './store-schema.ts';
 
@@ -12,7 +12,7 @@ const DOMAIN = 'careledger/exchange/1';
 export interface ExchangeDatabaseOptions {
   /** The vault's folder: who is meant by a random value is patient data. */
   readonly folder: string;
-  readonly keystore: Pick<Keystore, 'wrap' | 'unwrap' | 'ensure' | 'has'>;
+  readonly keystore: Pick<Keystore, 'wrap' | 'unwrap' | 'rewrap' | 'ensure' | 'has'>;
 }
 
 /** Something sealed under a patient's key, and what it belongs to. */
@@ -59,6 +59,47 @@ export class ExchangeDatabase {
     return !this.#keystore.has(subjectKey(patient));
   }
 
+  /** Puts everything that is sealed for a patient under the newest version of the patient's key. */
+  rewrapPatient(patient: string): Promise<RewrapCount> {
+    return this.inTurn(async (db) => {
+      const count = { rewrapped: 0, altered: 0 };
+      const consents = db.selectFrom('consent').select(['consent as name', 'sealed']);
+      for (const { name, sealed } of await consents.where('patient', '=', patient).execute()) {
+        const next = this.#rewrapped({ patient, name }, sealed, count);
+        if (next) await db.updateTable('consent').set({ sealed: next }).where('consent', '=', name).execute();
+      }
+      const introduced = db.selectFrom('introduced').select(['tag_hash as name', 'sealed']);
+      for (const { name, sealed } of await introduced.where('patient', '=', patient).execute()) {
+        const next = this.#rewrapped({ patient, name }, sealed, count);
+        if (next)
+          await db.updateTable('introduced').set({ sealed: next }).where('tag_hash', '=', name).execute();
+      }
+      const copies = db.selectFrom('copy').select(['commitment as name', 'sealed']);
+      for (const { name, sealed } of await copies.where('patient', '=', patient).execute()) {
+        const next = this.#rewrapped({ patient, name }, sealed, count);
+        if (next) await db.updateTable('copy').set({ sealed: next }).where('commitment', '=', name).execute();
+      }
+      return count;
+    });
+  }
+
+  #rewrapped(
+    place: SealedPlace,
+    sealed: Uint8Array,
+    count: { rewrapped: number; altered: number },
+  ): Uint8Array | undefined {
+    const key = subjectKey(place.patient);
+    const next = this.#keystore.rewrap(key, new Uint8Array(sealed), contextOf(place));
+    if (next === 'current') return undefined;
+    if (next === 'altered') {
+      count.altered += 1;
+      return undefined;
+    }
+    count.rewrapped += 1;
+    return next;
+  }
+
+  /** Inside {@link inTurn}: what is sealed under an old version of a key must not come after its rewrapping. */
   async seal<Value>(place: SealedPlace, codec: Codec<Value>, value: Value): Promise<Uint8Array> {
     const key = subjectKey(place.patient);
     await this.#keystore.ensure([key]);

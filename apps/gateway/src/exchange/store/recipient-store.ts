@@ -39,6 +39,13 @@ export interface Located extends Introduced {
   readonly isWithdrawn: boolean;
 }
 
+/** Where a copy came from, as its custodian names it. */
+export interface CopySource {
+  readonly custodian: string;
+  readonly reference: string;
+  readonly version: string;
+}
+
 export interface NewCopy {
   readonly commitment: Uint8Array;
   readonly patient: string;
@@ -70,13 +77,12 @@ export class RecipientStore {
   }): Promise<void> {
     const { patient, custodian, purpose, expiresAt } = introduction;
     const tagHash = sha256(introduction.locatorTag);
-    const sealed = await this.#database.seal({ patient, name: tagHash }, handleCodec, introduction.handle);
-    await this.#database.inTurn((db) =>
-      db
-        .insertInto('introduced')
-        .values({ tag_hash: tagHash, patient, custodian, purpose, expires: expiresAt, sealed })
-        .execute(),
-    );
+    await this.#database.inTurn(async (db) => {
+      const place = { patient, name: tagHash };
+      const sealed = await this.#database.seal(place, handleCodec, introduction.handle);
+      const row = { tag_hash: tagHash, patient, custodian, purpose, expires: expiresAt, sealed };
+      await db.insertInto('introduced').values(row).execute();
+    });
   }
 
   async introduced(locatorTag: Uint8Array): Promise<Introduced | undefined> {
@@ -131,18 +137,14 @@ export class RecipientStore {
   }
 
   async addCopies(copies: readonly NewCopy[]): Promise<void> {
-    const rows: ExchangeTables['copy'][] = [];
-    for (const copy of copies) {
-      const { commitment, patient, custodian, source, sourceVersion, type, id, filedAt, details } = copy;
-      const sealed = await this.#database.seal({ patient, name: commitment }, copyCodec, details);
-      const row = { commitment, patient, custodian, source, source_version: sourceVersion };
-      rows.push({ ...row, type, id, filed: filedAt, sealed });
-    }
     await this.#database.inTurn(async (db) => {
-      for (const row of rows) {
+      for (const copy of copies) {
+        const { commitment, patient, custodian, source, sourceVersion, type, id, filedAt, details } = copy;
+        const sealed = await this.#database.seal({ patient, name: commitment }, copyCodec, details);
+        const row = { commitment, patient, custodian, source, source_version: sourceVersion };
         await db
           .insertInto('copy')
-          .values(row)
+          .values({ ...row, type, id, filed: filedAt, sealed })
           .onConflict((conflict) => conflict.doNothing())
           .execute();
       }
@@ -162,6 +164,22 @@ export class RecipientStore {
       .orderBy('filed', 'desc')
       .executeTakeFirst();
     return row && { commitment: new Uint8Array(row.commitment), type: row.type, id: row.id };
+  }
+
+  /** Where each of a patient's local copies was fetched from, by its local reference; the newest fetch counts. */
+  async sourcesOf(patient: string): Promise<ReadonlyMap<string, CopySource>> {
+    const rows = await this.#database.db
+      .selectFrom('copy')
+      .select(['custodian', 'source', 'source_version', 'type', 'id'])
+      .where('patient', '=', patient)
+      .orderBy('filed')
+      .execute();
+    return new Map(
+      rows.map(({ custodian, source, source_version, type, id }) => [
+        `${type}/${id}`,
+        { custodian, reference: source, version: source_version },
+      ]),
+    );
   }
 
   /** The verbatim copy behind a local record, with everything that proves it. */

@@ -34,9 +34,7 @@ import {
 } from '../../keystore/index.ts';
 import { certificateThumbprint, type TlsIdentity } from '../../tls/index.ts';
 import { createTestAuthority, freePort } from '../../tls/testing.ts';
-import { type Exchange, openExchange } from '../exchange.ts';
-import { registerExchangeRoutes } from '../exchange-routes.ts';
-import { interceptExchange } from '../intercept.ts';
+import { type Exchange, openExchange, partOf } from '../exchange.ts';
 import { createMemoryLedger, type MemoryLedger } from './memory-ledger.ts';
 
 export const HOSPITAL = organizationId('general-hospital');
@@ -210,12 +208,7 @@ async function openMember(world: World, own: Prepared, other: Prepared): Promise
             agent,
           });
           exchange = opened;
-          return {
-            registerRoutes: (app) => registerExchangeRoutes(app, opened),
-            intercept: (asked, reply, caller) => interceptExchange(opened, asked, reply, caller),
-            start: () => opened.start(),
-            stop: () => opened.stop(),
-          };
+          return partOf(opened);
         },
       ],
     });
