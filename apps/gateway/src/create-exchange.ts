@@ -5,6 +5,7 @@ import { fhirBaseOf, mutualTlsAgent, tokenEndpointOf } from './authorization/ind
 import { bulkExportPart } from './bulk-export/index.ts';
 import { journalEvent, openExchange, partOf } from './exchange/index.ts';
 import type { GatewayContext, GatewayPart } from './gateway.ts';
+import { longitudinalRoutes } from './longitudinal/index.ts';
 import type { TlsIdentity } from './tls/index.ts';
 
 export interface CreateExchangeOptions {
@@ -49,6 +50,10 @@ export async function createExchange(
     registerRoutes: async (app) => {
       await part.registerRoutes?.(app);
       await bulk.registerRoutes?.(app);
+      longitudinalRoutes(app, {
+        gateway: context,
+        sourcesOf: (patient) => exchange.context.recipient.sourcesOf(patient),
+      });
     },
     start: async () => {
       await part.start?.();

@@ -79,6 +79,12 @@ const FRAMEWORK: Readonly<Record<string, ErrorAnswer>> = {
     message: 'A part of the address is too long.',
     help: 'Put long values into the body: search by POST.',
   },
+  FST_ERR_VALIDATION: {
+    status: 400,
+    code: 'request/parameters',
+    message: 'A parameter of the address is not of its form, or beyond its limit.',
+    help: 'See the documentation of this operation.',
+  },
   FST_ERR_CTP_EMPTY_JSON_BODY: {
     status: 400,
     code: 'request/body-missing',

@@ -1,0 +1,1 @@
+export { longitudinalRoutes } from './longitudinal-routes.ts';
