@@ -1,3 +1,5 @@
+export { OPERATOR_TOKEN_FILE } from './api/access.ts';
+export { type ApiLimits, DEFAULT_API_LIMITS } from './api/limits.ts';
 export {
   createConsortiumCa,
   fingerprintOf,

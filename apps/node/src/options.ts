@@ -1,6 +1,7 @@
 import type { VotingLimits, VotingTiming } from '@careledger/consensus';
 import type { NodeId, Signer } from '@careledger/primitives';
 import type { Catalog } from '@careledger/state-machine';
+import type { ApiLimits } from './api/limits.ts';
 
 /** Where a peer's peer-to-peer port is. Who it is, its certificate proves; this is only where to knock. */
 export interface PeerAddress {
@@ -49,6 +50,8 @@ export interface NodeOptions {
   /** JSON lines, without patient data (the node never sees any). Silent unless given. */
   readonly log?: { readonly path: string; readonly level?: LogLevel };
   readonly timings?: Partial<EngineTimings>;
+  /** What the HTTPS API lets its callers do; see `api/limits.ts` for the defaults. */
+  readonly apiLimits?: Partial<ApiLimits>;
   /**
    * States of so many newest heights stay provable; older ones are cleared away (`ledger/pruned`). All are kept unless
    * given. Headers, certificates and transactions stay in any case.

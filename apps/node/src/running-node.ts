@@ -1,6 +1,6 @@
 import { nodeByFingerprint } from '@careledger/capabilities';
 import type { Effect } from '@careledger/consensus';
-import type { Genesis } from '@careledger/ledger';
+import type { ChainParameters, Genesis } from '@careledger/ledger';
 import { type ChainId, toHex } from '@careledger/primitives';
 import { ApiServer } from './api/api-server.ts';
 import { type Chain, DivergenceError } from './chain/chain.ts';
@@ -93,6 +93,11 @@ export class RunningNode {
 
   get halted(): Error | undefined {
     return this.#halted;
+  }
+
+  /** What the charter allows. */
+  get parameters(): ChainParameters {
+    return this.#genesis.parameters;
   }
 
   status(): NodeStatus {
@@ -201,7 +206,7 @@ export class RunningNode {
         this.#engine.receive(peer.key, message.bytes);
         return;
       case 'transactions':
-        this.desk.receive(message.transactions).catch((fault: unknown) => this.#halt(fault));
+        this.desk.receive(message.transactions, peer.key).catch((fault: unknown) => this.#halt(fault));
         return;
       case 'blocks-request':
         peer.send({ kind: 'blocks', number: message.number, blocks: this.#blocksFor(message) });

@@ -55,6 +55,8 @@ export function bytesMaxOf(shape: Shape): number {
       return Math.max(...shape.of.map((word) => headBytes(word.length) + word.length));
     case 'list':
       return headBytes(shape.countMax) + shape.countMax * bytesMaxOf(shape.of);
+    case 'map':
+      return headBytes(shape.countMax) + 2 * shape.countMax * bytesMaxOf(shape.of);
     case 'optional':
       return bytesMaxOf(shape.of);
     case 'struct': {
@@ -96,6 +98,8 @@ function leavesOf(shape: Shape, path: string): readonly Omit<AllowedField, 'type
       );
     case 'list':
       return leavesOf(shape.of, `${path}[]`);
+    case 'map':
+      return leavesOf(shape.of, `${path}{}`);
     case 'optional':
       return leavesOf(shape.of, path);
     default: {

@@ -94,7 +94,7 @@ function checkAttributeCount(count: number): void {
 }
 
 const attributesCodec: Codec<Readonly<Record<string, string>>> = codec(
-  { kind: 'list', of: eventText.shape, countMax: EVENT_ATTRIBUTES_MAX },
+  { kind: 'map', of: eventText.shape, countMax: EVENT_ATTRIBUTES_MAX },
   (value) => {
     const entries = Object.entries(value);
     checkAttributeCount(entries.length);

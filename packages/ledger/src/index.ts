@@ -1,4 +1,12 @@
 export {
+  ACCESS_DOMAIN,
+  ACCESS_TOKEN_MS_MAX,
+  type AccessClaim,
+  type AccessFault,
+  signAccessToken,
+  verifyAccessToken,
+} from './access-token.ts';
+export {
   AUDIT_BUNDLE_BYTES_MAX,
   AUDIT_BUNDLE_KIND,
   AUDIT_ENTRIES_MAX,

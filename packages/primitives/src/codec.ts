@@ -23,6 +23,8 @@ export type Shape =
   | { readonly kind: 'choice'; readonly of: readonly string[] }
   | { readonly kind: 'list'; readonly of: Shape; readonly countMax: number }
   | { readonly kind: 'optional'; readonly of: Shape }
+  /** Texts by name: names and contents have the same form. */
+  | { readonly kind: 'map'; readonly of: Shape; readonly countMax: number }
   | { readonly kind: 'struct'; readonly fields: Readonly<Record<string, Shape>> };
 
 /** Makes a codec from its two conversions. */

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLedgerClient, type LedgerClient, type NodeTransport } from '@careledger/client';
+import { OPERATOR_TOKEN_FILE } from '@careledger/node';
 import { fromHex, verifySignature } from '@careledger/primitives';
 import type { Command } from 'commander';
 import { Agent, request } from 'undici';
+import { homePaths } from '../consortium/member-config.ts';
 import {
   type ConsortiumFile,
   type ConsortiumOrganization,
@@ -25,6 +27,7 @@ export interface ConnectionOptions {
   readonly node?: string;
   readonly ca?: string;
   readonly genesis?: string;
+  readonly tokenFile?: string;
 }
 
 /** Adds the options that every verb with a node has. */
@@ -34,7 +37,8 @@ export function withConnection(command: Command): Command {
     .option('--organization <name>', "whose node to ask; the first organization's by default")
     .option('--node <url>', 'a node anywhere, instead of the local consortium')
     .option('--ca <file>', "with --node: the consortium's certificate authority, PEM")
-    .option('--genesis <hash>', 'with --node: the trusted genesis hash, hexadecimal');
+    .option('--genesis <hash>', 'with --node: the trusted genesis hash, hexadecimal')
+    .option('--token-file <file>', "with --node: a file with the operator's token or an access token");
 }
 
 /** A chain id as people write it. @throws {@link CliError} `cli/genesis-hash`. */
@@ -64,10 +68,12 @@ interface Target {
   readonly url: string;
   readonly certificateAuthority: string;
   readonly chain: Uint8Array;
+  /** What shows the node that this caller may read. */
+  readonly token: string | undefined;
 }
 
 function targetOf(options: ConnectionOptions): Target {
-  const { node, ca, genesis } = options;
+  const { node, ca, genesis, tokenFile } = options;
   if (node !== undefined) {
     if (ca === undefined || genesis === undefined) {
       throw new CliError(
@@ -76,17 +82,26 @@ function targetOf(options: ConnectionOptions): Target {
         'Give --ca FILE and --genesis HASH.',
       );
     }
-    return { url: node, certificateAuthority: readPem(ca), chain: chainIdOf(genesis) };
+    const token = tokenFile === undefined ? undefined : readFileAsText(tokenFile).trim();
+    return { url: node, certificateAuthority: readFileAsText(ca), chain: chainIdOf(genesis), token };
   }
   const consortium = readConsortiumFile(options.data);
+  const member = memberOf(consortium, options.organization);
   return {
-    url: memberOf(consortium, options.organization).node,
-    certificateAuthority: readPem(join(options.data, consortium.caFile)),
+    url: member.node,
+    certificateAuthority: readFileAsText(join(options.data, consortium.caFile)),
     chain: chainIdOf(genesis ?? consortium.chain),
+    token: operatorTokenOf(options.data, member),
   };
 }
 
-function readPem(file: string): string {
+/** The member's node made it at its first start; where there is none the node says what it denies. */
+function operatorTokenOf(data: string, member: ConsortiumOrganization): string | undefined {
+  const file = join(homePaths(join(data, member.home)).node, OPERATOR_TOKEN_FILE);
+  return existsSync(file) ? readFileAsText(file).trim() : undefined;
+}
+
+function readFileAsText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
@@ -95,7 +110,7 @@ function readPem(file: string): string {
 }
 
 /** A transport over HTTPS that accepts only the consortium's certificates. */
-export function httpsTransport(url: string, certificateAuthority: string) {
+export function httpsTransport(url: string, certificateAuthority: string, token?: string) {
   const agent = new Agent({
     connect: { ca: certificateAuthority, minVersion: 'TLSv1.3' },
     connectTimeout: CONNECT_MS_MAX,
@@ -103,7 +118,11 @@ export function httpsTransport(url: string, certificateAuthority: string) {
   const transport: NodeTransport = async ({ method, path, body, accept, contentType, bytesMax }) => {
     const answer = await request(`${url.replace(/\/$/, '')}${path}`, {
       method,
-      headers: { accept, ...(contentType === undefined ? {} : { 'content-type': contentType }) },
+      headers: {
+        accept,
+        ...(contentType === undefined ? {} : { 'content-type': contentType }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
       ...(body === undefined ? {} : { body }),
       dispatcher: agent,
       signal: AbortSignal.timeout(REQUEST_MS_MAX),
@@ -125,8 +144,8 @@ export async function withNode<Value>(
   options: ConnectionOptions,
   work: (connection: Connection) => Promise<Value>,
 ): Promise<Value> {
-  const { url, certificateAuthority, chain } = targetOf(options);
-  const { transport, close } = httpsTransport(url, certificateAuthority);
+  const { url, certificateAuthority, chain, token } = targetOf(options);
+  const { transport, close } = httpsTransport(url, certificateAuthority, token);
   try {
     const client = await createLedgerClient({ chain, transport, verifySignature });
     return await work({ client, transport, url, close });

@@ -1,4 +1,3 @@
-import { request } from 'node:https';
 import {
   certifiedHeaderCodec,
   decodeBlock,
@@ -15,58 +14,29 @@ import {
 import { fromHex, sha256, toHex, utf8, verifySignature } from '@careledger/primitives';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LedgerNode } from '../ledger-node.ts';
+import { type ApiAnswer, type ApiCaller, apiCaller, operatorTokenOf } from '../testing/api-caller.ts';
 import { TestConsortium } from '../testing/test-consortium.ts';
 
 let consortium: TestConsortium;
 let node: LedgerNode;
 let base: string;
+let ask: ApiCaller;
 let chain: string;
+let token: string;
 
 beforeAll(async () => {
   consortium = await TestConsortium.found({ members: 1, engine: { id: 'authority', version: 1 } });
   node = await consortium.start(0);
   const { api } = await node.start();
   base = api.url;
+  token = operatorTokenOf(consortium.member(0).folder);
+  ask = apiCaller(base, consortium.ca.certificate, { authorization: `Bearer ${token}` });
   chain = `/v1/chains/${toHex(consortium.chain)}`;
   for (let count = 0; count < 3; count += 1) await node.submit(consortium.anchor(0).bytes);
 });
 afterAll(() => consortium.close());
 
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly bytes: Uint8Array;
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever JSON came.
-  readonly json: any;
-}
-
-function ask(
-  path: string,
-  options: { method?: string; body?: Uint8Array; type?: string; accept?: string } = {},
-): Promise<Answer> {
-  const { method = 'GET', body, type = 'application/cbor', accept = 'application/json' } = options;
-  return new Promise((resolve, reject) => {
-    const headers = { accept, ...(body && { 'content-type': type }) };
-    const sent = request(
-      new URL(path, base),
-      { method, headers, ca: consortium.ca.certificate },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => {
-          const bytes = new Uint8Array(Buffer.concat(chunks));
-          const contentType = response.headers['content-type'] ?? '';
-          const json = contentType.includes('json') ? JSON.parse(Buffer.from(bytes).toString()) : undefined;
-          resolve({ status: response.statusCode ?? 0, type: contentType, bytes, json });
-        });
-      },
-    );
-    sent.on('error', reject);
-    sent.end(body);
-  });
-}
-
-function cbor(path: string): Promise<Answer> {
+function cbor(path: string): Promise<ApiAnswer> {
   return ask(path, { accept: 'application/cbor' });
 }
 
@@ -197,30 +167,8 @@ test('the lists of the capabilities are served with their counts', async () => {
   expect((await ask(`${chain}/nodes`)).json.nodes).toHaveLength(1);
 });
 
-test('final blocks are told by server-sent events, beginning after the last one that was seen', async () => {
-  const { height } = await node.submit(consortium.anchor(0).bytes);
-  const heard = await new Promise<string>((resolve, reject) => {
-    const options = { headers: { 'last-event-id': String(height - 1) }, ca: consortium.ca.certificate };
-    const sent = request(new URL(`${chain}/events`, base), options, (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => {
-        text += chunk.toString();
-        if (text.includes(`id: ${height + 1}\n`)) {
-          response.destroy();
-          resolve(text);
-        }
-      });
-    });
-    sent.on('error', reject);
-    sent.end();
-    setTimeout(() => node.submit(consortium.anchor(0).bytes).catch(reject), 100);
-  });
-  expect(heard).toContain(`id: ${height}\nevent: block\n`);
-  expect(heard).not.toContain(`id: ${height - 1}\n`);
-});
-
 test('errors say what happened and what to do, with a code', async () => {
-  const cases: [Promise<Answer>, number, string][] = [
+  const cases: [Promise<ApiAnswer>, number, string][] = [
     [ask('/nowhere'), 404, 'api/not-found'],
     [ask(`/v1/chains/${'00'.repeat(32)}`), 404, 'api/unknown-chain'],
     [ask(`${chain}/blocks/99999`), 404, 'ledger/not-yet'],
@@ -233,7 +181,7 @@ test('errors say what happened and what to do, with a code', async () => {
     [
       ask(`${chain}/transactions`, { method: 'POST', body: utf8('{}'), type: 'application/json' }),
       415,
-      'api/malformed',
+      'api/media-type',
     ],
     [ask(`${chain}/transactions`, { method: 'POST', body: new Uint8Array(2_000_000) }), 413, 'api/too-large'],
     [ask(`${chain}/transactions`, { method: 'DELETE' }), 404, 'api/not-found'],

@@ -1,71 +1,46 @@
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Socket } from 'node:net';
+import rateLimit from '@fastify/rate-limit';
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type onResponseHookHandler,
+} from 'fastify';
 import { messageOf, NodeError } from '../errors.ts';
 import type { RunningNode } from '../running-node.ts';
+import { AccessDesk } from './access.ts';
 import { EventStreams } from './event-streams.ts';
-import { metricsText } from './metrics.ts';
+import { type ApiLimits, CALLERS_COUNTED_MAX, DEFAULT_API_LIMITS, LIMIT_WINDOW_MS } from './limits.ts';
+import { NodeMetrics } from './metrics.ts';
 import { openApiDocument } from './open-api.ts';
+import { operationRoutes } from './operation-routes.ts';
+import { problemOf } from './problems.ts';
+import type { ChainRoute } from './route.ts';
 import { chainRoutes } from './routes.ts';
 
-/** Largest request body besides a transaction's own limit, in bytes. */
-const BODY_BYTES_MAX = 1024 * 1024;
+/** Largest JSON body: no question to this API is longer, in bytes. A transaction has its own limit. */
+const JSON_BYTES_MAX = 4_096;
 /** A slow client holds its connection no longer (measured: `assurance.md`). */
 const HEADERS_MS_MAX = 5_000;
 const REQUEST_MS_MAX = 10_000;
 const CONNECTIONS_CHECK_MS = 1_000;
 const URL_PARAMETER_CHARACTERS_MAX = 2_048;
-/** Without a final engine block for so long the node is not ready. */
-const READY_MS_MAX = 10_000;
-
-/** What every error says. */
-export interface ApiProblem {
-  readonly code: string;
-  readonly message: string;
-  readonly help: string;
-}
-
-const statusOfCode: Readonly<Record<string, number>> = {
-  'api/unknown-chain': 404,
-  'api/not-found': 404,
-  'ledger/not-found': 404,
-  'ledger/not-yet': 404,
-  'ledger/pruned': 410,
-  'ledger/not-certified': 503,
-  'mempool/full': 503,
-  'node/stopping': 503,
-  'api/not-final-yet': 202,
-  'store/damaged': 500,
-  'store/index-fault': 500,
-};
-
-function problemOf(fault: unknown): { readonly status: number; readonly problem: ApiProblem } {
-  if (fault instanceof NodeError) {
-    const { code, message, help } = fault;
-    return { status: statusOfCode[code] ?? 400, problem: { code, message, help } };
-  }
-  const status = (fault as { statusCode?: number }).statusCode ?? 500;
-  if (status === 413) {
-    return {
-      status,
-      problem: { code: 'api/too-large', message: 'the body is too large', help: 'Send less.' },
-    };
-  }
-  if (status < 500) {
-    const help = 'See /v1/openapi.json for the form of this request.';
-    return { status, problem: { code: 'api/malformed', message: messageOf(fault), help } };
-  }
-  const message = 'the node could not answer';
-  return { status: 500, problem: { code: 'api/internal', message, help: 'The log of the node says why.' } };
-}
 
 /** The HTTPS API of a node. */
 export class ApiServer {
   readonly #node: RunningNode;
   readonly #server: FastifyInstance;
   readonly #streams: EventStreams;
+  readonly #access: AccessDesk;
+  readonly #metrics: NodeMetrics;
+  readonly #limits: ApiLimits;
 
   constructor(node: RunningNode) {
     this.#node = node;
+    this.#limits = { ...DEFAULT_API_LIMITS, ...node.options.apiLimits };
     this.#streams = new EventStreams(node);
+    this.#access = new AccessDesk(node);
+    this.#metrics = new NodeMetrics({ node, access: this.#access, streams: this.#streams });
     const { certificate, privateKey } = node.options.tls;
     this.#server = Fastify({
       https: {
@@ -77,30 +52,19 @@ export class ApiServer {
         connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
       },
       requestTimeout: REQUEST_MS_MAX,
-      bodyLimit: BODY_BYTES_MAX,
+      bodyLimit: JSON_BYTES_MAX,
       routerOptions: { maxParamLength: URL_PARAMETER_CHARACTERS_MAX },
+      // A field that nobody asked for is a mistake of the caller's and not to be dropped in silence.
+      ajv: { customOptions: { removeAdditional: false } },
       forceCloseConnections: true,
       // What the router refuses before any route is chosen: a malformed escape, a parameter that is too long.
       frameworkErrors: (fault, request, reply) => this.#fail(fault, request, reply),
     }) as unknown as FastifyInstance;
-    this.#server.removeAllContentTypeParsers();
-    this.#server.addContentTypeParser('application/cbor', { parseAs: 'buffer' }, (_request, body, done) =>
-      done(null, body),
-    );
-    this.#server.setErrorHandler((fault, request, reply) => this.#fail(fault, request, reply));
-    this.#server.setNotFoundHandler((_request, reply) => {
-      const help = 'See /v1/openapi.json for what there is.';
-      reply.code(404).send({ code: 'api/not-found', message: 'there is nothing at this address', help });
-    });
-    this.#addOperations();
-    for (const route of chainRoutes(node, this.#streams)) {
-      const { method, url, schema, handler } = route;
-      this.#server.route({ method, url, schema, handler });
-    }
   }
 
   /** @returns the port. */
   async listen(host: string, port: number): Promise<number> {
+    await this.#prepare();
     const url = await this.#server.listen({ host, port });
     return Number(new URL(url).port);
   }
@@ -108,21 +72,89 @@ export class ApiServer {
   async close(): Promise<void> {
     this.#streams.close();
     await this.#server.close();
+    this.#metrics.close();
   }
 
-  #addOperations(): void {
-    const node = this.#node;
-    this.#server.get('/healthz', () => ({ alive: true, halted: node.halted?.message ?? null }));
-    this.#server.get('/readyz', (_request, reply) => {
-      const age = Date.now() - node.chain.head.time;
-      const isReady = !node.halted && node.chain.store.writeFault === undefined && age <= READY_MS_MAX;
-      return reply.code(isReady ? 200 : 503).send({ ready: isReady, finalBlockAgeMs: age });
-    });
-    this.#server.get('/metrics', (_request, reply) =>
-      reply.type('text/plain; version=0.0.4; charset=utf-8').send(metricsText(node)),
+  async #prepare(): Promise<void> {
+    const server = this.#server;
+    server.removeContentTypeParser('text/plain');
+    server.addContentTypeParser('application/cbor', { parseAs: 'buffer' }, (_request, body, done) =>
+      done(null, body),
     );
-    this.#server.get('/v1/openapi.json', () => openApiDocument(chainRoutes(node, this.#streams)));
+    server.setErrorHandler((fault, request, reply) => this.#fail(fault, request, reply));
+    server.addHook('onResponse', this.#count);
+    this.#limitConnections();
+    await server.register(rateLimit, {
+      max: (_request, key) => this.#allowed(key),
+      timeWindow: LIMIT_WINDOW_MS,
+      cache: CALLERS_COUNTED_MAX,
+      keyGenerator: (request) => this.#access.nameOf(request),
+      errorResponseBuilder: (_request, { ttl }) => tooMany(ttl),
+    });
+    // Behind the plugin, so that guessing addresses counts too.
+    server.setNotFoundHandler({ preHandler: server.rateLimit() }, (_request, reply) => {
+      const help = 'See /v1/openapi.json for what there is.';
+      return reply
+        .code(404)
+        .send({ code: 'api/not-found', message: 'there is nothing at this address', help });
+    });
+    const { bodyBytesMax } = this;
+    const own = chainRoutes({ node: this.#node, streams: this.#streams, access: this.#access });
+    const operations = operationRoutes({
+      node: this.#node,
+      metrics: this.#metrics,
+      document: () => openApiDocument([...operations, ...own]),
+    });
+    for (const route of [...operations, ...own]) server.route(this.#served(route, bodyBytesMax));
   }
+
+  /** A transaction's limit is the charter's; what is a little longer is told so by the rule itself. */
+  get bodyBytesMax(): number {
+    return 2 * this.#node.parameters.transactionBytesMax;
+  }
+
+  #served({ method, url, schema, body, handler }: ChainRoute, bodyBytesMax: number) {
+    const isSubmission = body === 'application/cbor';
+    return {
+      method,
+      url,
+      schema,
+      handler,
+      ...(isSubmission && {
+        bodyLimit: bodyBytesMax,
+        config: { rateLimit: { max: this.#limits.submissionsInWindow } },
+      }),
+    };
+  }
+
+  #allowed(key: string): number {
+    const { requestsInWindow, openRequestsInWindow } = this.#limits;
+    return key.startsWith('address ') ? openRequestsInWindow : requestsInWindow;
+  }
+
+  /** Whoever opens connection after connection leaves some for the others. */
+  #limitConnections(): void {
+    const { connections, connectionsFromAddress } = this.#limits;
+    const counts = new Map<string, number>();
+    const { server } = this.#server;
+    server.maxConnections = connections;
+    server.on('connection', (socket: Socket) => {
+      const address = socket.remoteAddress ?? '';
+      const count = (counts.get(address) ?? 0) + 1;
+      counts.set(address, count);
+      socket.once('close', () => {
+        const left = (counts.get(address) ?? 1) - 1;
+        if (left > 0) counts.set(address, left);
+        else counts.delete(address);
+      });
+      if (count > connectionsFromAddress) socket.destroy();
+    });
+  }
+
+  readonly #count: onResponseHookHandler = (request, reply, done) => {
+    this.#metrics.countRequest(request.method, request.routeOptions.url ?? 'none', reply.statusCode);
+    done();
+  };
 
   #fail(fault: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const { status, problem } = problemOf(fault);
@@ -132,4 +164,12 @@ export class ApiServer {
     }
     return reply.code(status).send(problem);
   }
+}
+
+function tooMany(milliseconds: number): NodeError {
+  return new NodeError(
+    'api/too-many-requests',
+    'too many requests',
+    `Ask again in ${Math.max(1, Math.ceil(milliseconds / 1_000))} s, and less often.`,
+  );
 }

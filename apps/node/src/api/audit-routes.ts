@@ -9,6 +9,7 @@ import {
 import { invariant } from '@careledger/primitives';
 import { NodeError } from '../errors.ts';
 import type { RunningNode } from '../running-node.ts';
+import { type HeightRange, heightsOf } from './height-range.ts';
 import { CBOR, number } from './parameters.ts';
 import type { RouteOptions } from './routes.ts';
 
@@ -23,14 +24,17 @@ export function auditRoutes(node: RunningNode): readonly RouteOptions[] {
     {
       method: 'GET',
       path: '/audit-bundle',
-      summary: `Consecutive blocks with all that proves them, at most ${AUDIT_BLOCKS_MAX}: an audit bundle file.`,
-      query: { from: { ...number, minimum: 1 }, to: { ...number, minimum: 1 } },
+      summary: `Consecutive blocks with all that proves them, at most ${AUDIT_BLOCKS_MAX}: an audit bundle file, by heights or by a span of block time.`,
+      access: 'read',
+      query: {
+        from: { ...number, minimum: 1 },
+        to: { ...number, minimum: 1 },
+        since: number,
+        until: number,
+      },
       answers: [CBOR],
       handler: (request, reply) => {
-        const { from = 1, to = node.chain.height } = request.query as {
-          readonly from?: number;
-          readonly to?: number;
-        };
+        const { from, to } = heightsOf(node, request.query as HeightRange);
         return reply.type(CBOR).send(Buffer.from(auditBundleCodec.encode(bundleOf(node, from, to))));
       },
     },
@@ -38,13 +42,14 @@ export function auditRoutes(node: RunningNode): readonly RouteOptions[] {
 }
 
 function bundleOf(node: RunningNode, from: number, to: number): AuditBundle {
-  if (from > to || to > node.chain.height) {
+  if (from > to) {
     throw new NodeError(
       'ledger/not-found',
-      `there are no blocks ${from} to ${to}`,
-      'Ask for heights between 1 and the newest one, see the status.',
+      'there are no blocks in this range',
+      'Ask for heights between 1 and the newest one, or for a longer span of time.',
     );
   }
+  node.evidence.header(to);
   const { index } = node.chain.store;
   const previous = index.header(from - 1);
   invariant(previous, 'every height up to the head has a header');

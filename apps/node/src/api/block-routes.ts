@@ -5,24 +5,27 @@ import {
   genesisCodec,
   trustPathCodec,
 } from '@careledger/ledger';
-import { invariant } from '@careledger/primitives';
+import { NodeError } from '../errors.ts';
 import { toJson } from '../evidence-file.ts';
 import type { RunningNode } from '../running-node.ts';
-import type { EventStreams } from './event-streams.ts';
-import { answer, BOTH, JSON_TYPE, number } from './parameters.ts';
+import { type BlockQuestion, findBlocks } from './block-search.ts';
+import { CURSOR_CHARACTERS_MAX, nextCursor, positionAfter, takePage } from './cursors.ts';
+import { answer, BOTH, hash, hexParameter, JSON_TYPE, number } from './parameters.ts';
 import type { RouteOptions } from './routes.ts';
 
-const BLOCKS_LISTED_MAX = 100;
+export const BLOCKS_LISTED_MAX = 100;
+const TYPE_CHARACTERS_MAX = 96;
+/** A block by `latest`, height or hash. */
+const BLOCK_NAME = '^(latest|[1-9][0-9]{0,14}|[0-9a-f]{64})$';
 
 /** Status, genesis, blocks, validators, history. */
-export function blockRoutes(node: RunningNode, streams: EventStreams): readonly RouteOptions[] {
+export function blockRoutes(node: RunningNode): readonly RouteOptions[] {
   return [
     statusRoute(node, ''),
     statusRoute(node, '/status'),
     genesisRoute(node),
     ...blocksRoutes(node),
     ...trustRoutes(node),
-    eventsRoute(streams),
   ];
 }
 
@@ -32,7 +35,9 @@ function statusRoute(node: RunningNode, path: '' | '/status'): RouteOptions {
     path,
     summary:
       'Where this node stands: newest final height, hash, state root, engine, peers, mempool, storage.',
+    access: 'open',
     answers: [JSON_TYPE],
+    answer: 'Status',
     handler: () => toJson(node.status()),
   };
 }
@@ -42,7 +47,9 @@ function genesisRoute(node: RunningNode): RouteOptions {
     method: 'GET',
     path: '/genesis',
     summary: 'The genesis document. SHA-256 of its CBOR is the chain id.',
+    access: 'open',
     answers: BOTH,
+    answer: 'Genesis',
     handler: (request, reply) => {
       const value = genesisCodec.decode(node.options.genesis);
       return answer(request, reply, { value, codec: genesisCodec });
@@ -55,30 +62,33 @@ function blocksRoutes(node: RunningNode): readonly RouteOptions[] {
     {
       method: 'GET',
       path: '/blocks',
-      summary: `Headers with their certificates by range of heights, at most ${BLOCKS_LISTED_MAX}.`,
+      summary: `Headers with their certificates by height, block time, proposer and transaction type, at most ${BLOCKS_LISTED_MAX} a page; the newest ones when nothing is asked for.`,
+      access: 'read',
       query: {
         from: { ...number, minimum: 1 },
+        to: { ...number, minimum: 1 },
+        since: number,
+        until: number,
+        proposer: hash,
+        type: { type: 'string', maxLength: TYPE_CHARACTERS_MAX },
         limit: { ...number, minimum: 1, maximum: BLOCKS_LISTED_MAX },
+        cursor: { type: 'string', maxLength: CURSOR_CHARACTERS_MAX },
       },
       answers: [JSON_TYPE],
-      handler: (request) => {
-        const { from, limit } = request.query as { readonly from?: number; readonly limit?: number };
-        const count = limit ?? BLOCKS_LISTED_MAX;
-        const first = from ?? Math.max(1, node.chain.height - count + 1);
-        const last = Math.min(node.chain.height, first + count - 1);
-        const heights = Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
-        return { blocks: heights.map((height) => summaryOf(node, height)) };
-      },
+      answer: 'BlockPage',
+      handler: (request) => blockPage(node, request.query as BlockQuestion),
     },
     {
       method: 'GET',
-      path: '/blocks/:height',
-      summary: 'One certified block by height, or `latest`.',
-      params: { height: { type: 'string', pattern: '^(latest|[1-9][0-9]{0,14})$' } },
+      path: '/blocks/:block',
+      summary: 'One certified block by height, by hash, or `latest`.',
+      access: 'read',
+      params: { block: { type: 'string', pattern: BLOCK_NAME } },
       answers: BOTH,
+      answer: 'Block',
       handler: (request, reply) => {
-        const { height } = request.params as { readonly height: string };
-        const block = node.evidence.block(height === 'latest' ? node.chain.height : Number(height));
+        const { block: name } = request.params as { readonly block: string };
+        const block = node.evidence.block(heightOf(node, name));
         const extra = { headerHash: block.certificate.headerHash };
         return answer(request, reply, { value: block, codec: blockCodec, extra });
       },
@@ -88,13 +98,37 @@ function blocksRoutes(node: RunningNode): readonly RouteOptions[] {
       path: '/head',
       summary:
         'The newest final engine block: the head with its newest certificate, by which freshness is judged.',
+      access: 'open',
       answers: BOTH,
+      answer: 'Head',
       handler: (request, reply) => {
         const { head } = node.chain;
         return answer(request, reply, { value: head, codec: certifiedHeaderCodec });
       },
     },
   ];
+}
+
+function heightOf(node: RunningNode, name: string): number {
+  if (name === 'latest') return node.chain.height;
+  if (name.length < HASH_DIGITS) return Number(name);
+  const height = node.chain.store.index.heightOf(hexParameter(name));
+  if (height !== undefined) return height;
+  const help = 'See the status for the newest hash, or ask by height.';
+  throw new NodeError('ledger/not-found', 'no final block has this hash', help);
+}
+
+const HASH_DIGITS = 64;
+
+function blockPage(node: RunningNode, question: BlockQuestion): object {
+  const { limit = BLOCKS_LISTED_MAX, cursor, ...asked } = question;
+  const after = positionAfter(['blocks', asked], cursor);
+  const isOpen = Object.values(asked).every((value) => value === undefined) && !after;
+  const newest = isOpen ? { from: Math.max(1, node.chain.height - limit + 1) } : {};
+  const found = findBlocks(node, { ...asked, ...newest }, after?.height);
+  const { items, last } = takePage(found, limit);
+  const next = last !== undefined && nextCursor(['blocks', asked], { height: last, index: 0 });
+  return { blocks: items.map((height) => summaryOf(node, height)), ...(next !== false && { next }) };
 }
 
 function summaryOf(node: RunningNode, height: number): unknown {
@@ -110,14 +144,18 @@ function trustRoutes(node: RunningNode): readonly RouteOptions[] {
       method: 'GET',
       path: '/validators',
       summary: 'The set that signs the next block.',
+      access: 'open',
       answers: [JSON_TYPE],
+      answer: 'Validators',
       handler: () => toJson({ validators: node.chain.application.info().validators }),
     },
     {
       method: 'GET',
       path: '/trust-path',
       summary: 'Genesis and every change of the validator set since: what evidence is judged by.',
+      access: 'open',
       answers: BOTH,
+      answer: 'TrustPath',
       handler: (request, reply) =>
         answer(request, reply, { value: node.evidence.trustPath(), codec: trustPathCodec }),
     },
@@ -127,32 +165,15 @@ function trustRoutes(node: RunningNode): readonly RouteOptions[] {
       summary: 'Proof that the history of the second height begins with that of the first (RFC 9162).',
       query: { first: number, second: number },
       queryRequired: ['first', 'second'],
+      access: 'open',
       answers: [JSON_TYPE],
+      answer: 'Consistency',
       handler: (request) => {
         const { first, second } = request.query as { readonly first: number; readonly second: number };
         const proof = node.evidence.proveConsistency(first, second);
-        const rootAt = (height: number) => {
-          const header = node.chain.store.index.header(height);
-          invariant(header, 'a height up to the head has a header');
-          return header.historyRoot;
-        };
+        const rootAt = (height: number) => node.evidence.header(height).historyRoot;
         return toJson({ first, second, firstRoot: rootAt(first), secondRoot: rootAt(second), proof });
       },
     },
   ];
-}
-
-function eventsRoute(streams: EventStreams): RouteOptions {
-  return {
-    method: 'GET',
-    path: '/events',
-    summary:
-      'Server-sent events of final blocks and heartbeats. The id is the height; Last-Event-ID continues.',
-    answers: ['text/event-stream'],
-    handler: (request, reply) => {
-      const last = Number(request.headers['last-event-id'] ?? Number.NaN);
-      reply.hijack();
-      streams.open(reply.raw, Number.isSafeInteger(last) && last >= 0 ? last : undefined);
-    },
-  };
 }

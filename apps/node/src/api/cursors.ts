@@ -3,6 +3,7 @@ import { NodeError } from '../errors.ts';
 
 /** So much of a query's hash stands in its cursors. */
 const QUERY_DIGITS = 16;
+export const CURSOR_CHARACTERS_MAX = 64;
 const FORM = /^([0-9a-f]{16})-(\d{1,15})-(\d{1,9})$/;
 
 /** Where a page ended: what stands here was the last. Blocks only ever follow, so it stays true under writes. */

@@ -33,14 +33,18 @@ export function listRoutes(node: RunningNode): readonly RouteOptions[] {
       method: 'GET',
       path: '/organizations',
       summary: 'The members of the consortium with their standing.',
+      access: 'read',
       answers: [JSON_TYPE],
+      answer: 'Organizations',
       handler: () => toJson({ organizations: listOrganizations(state) }),
     },
     {
       method: 'GET',
       path: '/nodes',
       summary: 'The nodes of the members with their standing, and what this node is connected to.',
+      access: 'read',
       answers: [JSON_TYPE],
+      answer: 'Nodes',
       handler: () => toJson({ nodes: listNodes(state), connections: node.mesh.topology() }),
     },
     {
@@ -53,7 +57,9 @@ export function listRoutes(node: RunningNode): readonly RouteOptions[] {
         organization: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,47}$' },
       },
       query: { from: number, limit: { ...number, minimum: 1, maximum: ITEMS_LISTED_MAX } },
+      access: 'read',
       answers: [JSON_TYPE],
+      answer: 'ListPage',
       handler: (request) => {
         const { list: name, organization } = request.params as {
           readonly list: string;

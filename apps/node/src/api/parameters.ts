@@ -1,3 +1,4 @@
+import { decodeTransaction, TRANSACTION_BYTES_CEILING, type Transaction } from '@careledger/ledger';
 import type { Codec } from '@careledger/primitives';
 import { fromHex } from '@careledger/primitives';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -32,4 +33,10 @@ export function hexParameter(text: string): Uint8Array {
     'not an even number of lower-case hexadecimal digits',
     'See /v1/openapi.json.',
   );
+}
+
+/** A transaction of a final block, decoded. Its signature was checked before the block became final. */
+export function transactionOf(bytes: Uint8Array): Transaction | undefined {
+  const decoded = decodeTransaction(bytes, { bytesMax: TRANSACTION_BYTES_CEILING });
+  return decoded.ok ? decoded.value : undefined;
 }

@@ -2,8 +2,12 @@ import { toHex } from '@careledger/primitives';
 import type { FastifyRequest } from 'fastify';
 import { NodeError } from '../errors.ts';
 import type { RunningNode } from '../running-node.ts';
+import type { AccessDesk } from './access.ts';
+import { accessRoutes } from './access-routes.ts';
 import { auditRoutes } from './audit-routes.ts';
 import { blockRoutes } from './block-routes.ts';
+import type { JsonSchema } from './components.ts';
+import { eventRoutes } from './event-routes.ts';
 import type { EventStreams } from './event-streams.ts';
 import { listRoutes } from './list-routes.ts';
 import { hash } from './parameters.ts';
@@ -18,22 +22,33 @@ export interface RouteOptions extends Omit<ChainRoute, 'schema' | 'url'> {
   readonly params?: ParameterSchema['properties'];
   readonly query?: ParameterSchema['properties'];
   readonly queryRequired?: readonly string[];
+  readonly bodySchema?: JsonSchema;
+}
+
+/** What the routes are served from. */
+export interface RouteParts {
+  readonly node: RunningNode;
+  readonly streams: EventStreams;
+  readonly access: AccessDesk;
 }
 
 /** Every route under `/v1/chains/{chain}`. */
-export function chainRoutes(node: RunningNode, streams: EventStreams): readonly ChainRoute[] {
+export function chainRoutes(parts: RouteParts): readonly ChainRoute[] {
+  const { node, streams, access } = parts;
   const routes = [
-    ...blockRoutes(node, streams),
-    ...transactionRoutes(node),
+    ...blockRoutes(node),
+    ...transactionRoutes(node, access),
     ...stateRoutes(node),
     ...listRoutes(node),
     ...auditRoutes(node),
+    ...eventRoutes(streams),
+    ...accessRoutes(access),
   ];
-  return routes.map((route) => underChain(node, route));
+  return routes.map((route) => underChain(parts, route));
 }
 
-function underChain(node: RunningNode, options: RouteOptions): ChainRoute {
-  const { path, params, query, queryRequired, handler, ...rest } = options;
+function underChain({ node, access: desk }: RouteParts, options: RouteOptions): ChainRoute {
+  const { path, params, query, queryRequired, bodySchema, handler, ...rest } = options;
   const chain = toHex(node.chainId);
   return {
     ...rest,
@@ -46,10 +61,14 @@ function underChain(node: RunningNode, options: RouteOptions): ChainRoute {
         required: [...(queryRequired ?? [])],
         additionalProperties: false,
       },
+      ...(bodySchema && { body: bodySchema }),
     },
     handler: (request, reply) => {
-      if (chainOf(request) === chain) return handler(request, reply);
-      throw new NodeError('api/unknown-chain', 'this node does not keep that chain', `It keeps ${chain}.`);
+      if (chainOf(request) !== chain) {
+        throw new NodeError('api/unknown-chain', 'this node does not keep that chain', `It keeps ${chain}.`);
+      }
+      desk.admit(request, rest.access);
+      return handler(request, reply);
     },
   };
 }

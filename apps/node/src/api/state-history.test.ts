@@ -14,7 +14,7 @@ import { type PublicKey, sha256, toHex, uint, utf8, verifySignature } from '@car
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LedgerNode } from '../ledger-node.ts';
 import { RunningNode } from '../running-node.ts';
-import { type ApiCaller, apiCaller } from '../testing/api-caller.ts';
+import { type ApiCaller, apiCaller, operatorTokenOf } from '../testing/api-caller.ts';
 import { agreement, TestConsortium, until } from '../testing/test-consortium.ts';
 
 const KEPT = 6;
@@ -40,7 +40,8 @@ describe('one node', () => {
   beforeAll(async () => {
     consortium = await TestConsortium.found({ members: 1, engine: { id: 'authority', version: 1 } });
     node = await RunningNode.start(consortium.optionsOf(0, { stateHeightsKept: KEPT }));
-    ask = apiCaller(node.addresses.api.url, consortium.ca.certificate);
+    const authorization = `Bearer ${operatorTokenOf(consortium.member(0).folder)}`;
+    ask = apiCaller(node.addresses.api.url, consortium.ca.certificate, { authorization });
     chain = `/v1/chains/${toHex(consortium.chain)}`;
     countKey = anchors.countKey(consortium.member(0).organization);
     for (let count = 0; count < 12; count += 1) await node.desk.submit(consortium.anchor(0).bytes);
@@ -127,7 +128,10 @@ describe('four nodes', () => {
     nodes = await consortium.startAll();
     chain = `/v1/chains/${toHex(consortium.chain)}`;
     const addresses = await Promise.all(nodes.map((node) => node.start()));
-    asks = addresses.map(({ api }) => apiCaller(api.url, consortium.ca.certificate));
+    asks = addresses.map(({ api }, place) => {
+      const authorization = `Bearer ${operatorTokenOf(consortium.member(place).folder)}`;
+      return apiCaller(api.url, consortium.ca.certificate, { authorization });
+    });
     key = anchors.countKey(consortium.member(0).organization);
     for (const place of [0, 1, 2]) await nodes[place]?.submit(consortium.anchor(place).bytes);
     const second = await nodes[3]?.submit(consortium.anchor(0).bytes);

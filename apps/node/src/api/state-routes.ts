@@ -3,8 +3,8 @@ import { sha256 } from '@careledger/primitives';
 import type { KeyHistoryEntry } from '../chain/evidence.ts';
 import { toJson } from '../evidence-file.ts';
 import type { RunningNode } from '../running-node.ts';
-import { nextCursor, positionAfter, takePage } from './cursors.ts';
-import { answer, BOTH, hexParameter, JSON_TYPE, number } from './parameters.ts';
+import { CURSOR_CHARACTERS_MAX, nextCursor, positionAfter, takePage } from './cursors.ts';
+import { answer, BOTH, hexParameter, JSON_TYPE, number, transactionOf } from './parameters.ts';
 import type { RouteOptions } from './routes.ts';
 
 /** Hexadecimal digits of the longest state key. */
@@ -26,8 +26,10 @@ function stateRoute(node: RunningNode): RouteOptions {
     summary:
       'A value, or proof of its absence, under the newest certified header or at an earlier kept height.',
     params: { key },
+    access: 'read',
     query: { height: { ...number, minimum: 1 } },
     answers: BOTH,
+    answer: 'StateEvidence',
     handler: (request, reply) => {
       const { height } = request.query as { readonly height?: number };
       const value = node.evidence.proveState(keyOf(request.params), height);
@@ -45,9 +47,11 @@ function historyRoute(node: RunningNode): RouteOptions {
     params: { key },
     query: {
       limit: { ...number, minimum: 1, maximum: HISTORY_PAGE_MAX },
-      cursor: { type: 'string', maxLength: 96 },
+      cursor: { type: 'string', maxLength: CURSOR_CHARACTERS_MAX },
     },
+    access: 'read',
     answers: [JSON_TYPE],
+    answer: 'History',
     handler: (request) => {
       const { limit = HISTORY_PAGE, cursor } = request.query as {
         readonly limit?: number;
@@ -61,16 +65,16 @@ function historyRoute(node: RunningNode): RouteOptions {
       const next = last && nextCursor(query, { height: last.height, index: last.transaction });
       return toJson({
         height: node.chain.height,
-        changes: items.map((entry) => changeOf(node, entry)),
+        changes: items.map(changeOf),
         next,
       });
     },
   };
 }
 
-function changeOf(node: RunningNode, { transactionBytes, ...entry }: KeyHistoryEntry): object {
+function changeOf({ transactionBytes, ...entry }: KeyHistoryEntry): object {
   const { height, time, transaction: index, valueHash, value } = entry;
-  const transaction = transactionBytes && node.verifier.decoded(transactionBytes);
+  const transaction = transactionBytes && transactionOf(transactionBytes);
   return {
     height,
     time,
@@ -90,7 +94,9 @@ function disputeRoute(node: RunningNode): RouteOptions {
     params: { key },
     query: { at: number },
     queryRequired: ['at'],
+    access: 'read',
     answers: BOTH,
+    answer: 'Dispute',
     handler: (request, reply) => {
       const { at } = request.query as { readonly at: number };
       const value = node.evidence.dispute(keyOf(request.params), at);

@@ -1,11 +1,15 @@
 import { transactionEvidenceCodec } from '@careledger/ledger';
 import { sha256, toHex, utf8 } from '@careledger/primitives';
+import type { FastifyRequest } from 'fastify';
 import { NodeError } from '../errors.ts';
 import { toJson } from '../evidence-file.ts';
 import type { FinalTransaction } from '../ledger-node.ts';
 import type { RunningNode } from '../running-node.ts';
 import type { Lookup, LookupEntry } from '../store/ledger-index.ts';
-import { answer, BOTH, CBOR, hash, hexParameter, JSON_TYPE, number } from './parameters.ts';
+import type { AccessDesk } from './access.ts';
+import { CURSOR_CHARACTERS_MAX, nextCursor, type PageEnd, positionAfter, takePage } from './cursors.ts';
+import { objectOf } from './json-schema.ts';
+import { answer, BOTH, CBOR, hash, hexParameter, JSON_TYPE, number, transactionOf } from './parameters.ts';
 import type { RouteOptions } from './routes.ts';
 
 const FOUND_MAX = 1_000;
@@ -14,30 +18,62 @@ const FOUND_DEFAULT = 100;
 const WAIT_MS_MAX = 60_000;
 
 /** Submitting, reading, proving and finding transactions. */
-export function transactionRoutes(node: RunningNode): readonly RouteOptions[] {
-  return [submitRoute(node), ...readRoutes(node), searchRoute(node)];
+export function transactionRoutes(node: RunningNode, access: AccessDesk): readonly RouteOptions[] {
+  return [submitRoute(node, access), ...readRoutes(node), searchRoute(node), matchRoute(node)];
 }
 
-function submitRoute(node: RunningNode): RouteOptions {
+function submitRoute(node: RunningNode, access: AccessDesk): RouteOptions {
   return {
     method: 'POST',
     path: '/transactions',
     summary:
-      'Submits a signed transaction. With wait=final the answer comes when it stands in a final block.',
+      'Submits a signed transaction: a key in force is the permission. With wait=final the answer comes when it stands in a final block.',
+    access: 'append',
     query: { wait: { type: 'string', enum: ['final', 'checked'] } },
     body: CBOR,
     answers: [JSON_TYPE],
+    answer: 'FinalTransaction',
+    accepted: { status: 202, answer: 'Submitted' },
     handler: async (request, reply) => {
       const { wait } = request.query as { readonly wait?: 'final' | 'checked' };
       if (!(request.body instanceof Uint8Array)) {
-        throw new NodeError('api/malformed', 'the body is missing', `Send the transaction as ${CBOR}.`);
+        throw new NodeError(
+          'api/media-type',
+          'the body is no transaction',
+          `Send the transaction as ${CBOR}.`,
+        );
       }
-      const { id, final } = await node.desk.accept(new Uint8Array(request.body));
+      const bytes = new Uint8Array(request.body);
+      const { id, final } = await recordingDenial(request, access, bytes, () => node.desk.accept(bytes));
       if (wait === 'final') return toJson(await within(final, WAIT_MS_MAX));
       return reply.code(202).send({ id: toHex(id) });
     },
   };
 }
+
+/** A transaction of a key that is not in force is a denied call: it goes into the journal (LED-32). */
+async function recordingDenial<Value>(
+  request: FastifyRequest,
+  access: AccessDesk,
+  bytes: Uint8Array,
+  work: () => Promise<Value>,
+): Promise<Value> {
+  try {
+    return await work();
+  } catch (fault) {
+    if (fault instanceof NodeError && fault.code === NOT_IN_FORCE) {
+      const key = transactionOf(bytes)?.signer;
+      access.record(request, {
+        access: 'append',
+        reason: 'the key that signed is not in force',
+        ...(key && { key }),
+      });
+    }
+    throw fault;
+  }
+}
+
+const NOT_IN_FORCE = 'transaction/signer-not-in-force';
 
 async function within<Value>(work: Promise<Value>, milliseconds: number): Promise<Value> {
   const late = Promise.withResolvers<never>();
@@ -58,8 +94,10 @@ function readRoutes(node: RunningNode): readonly RouteOptions[] {
       method: 'GET',
       path: '/transactions/:id',
       summary: 'Where a transaction stands, by its id: height, index, time, result.',
+      access: 'read',
       params: { id: hash },
       answers: [JSON_TYPE],
+      answer: 'FinalTransaction',
       handler: (request) => toJson(findById(node, request.params)),
     },
     {
@@ -67,8 +105,10 @@ function readRoutes(node: RunningNode): readonly RouteOptions[] {
       path: '/transactions/:id/evidence',
       summary:
         'The transaction with its result, the paths of both into the block, the header and its certificate.',
+      access: 'read',
       params: { id: hash },
       answers: BOTH,
+      answer: 'TransactionEvidence',
       handler: (request, reply) => {
         const value = node.evidence.proveTransaction(findById(node, request.params));
         return answer(request, reply, { value, codec: transactionEvidenceCodec });
@@ -92,6 +132,7 @@ interface Search {
   readonly from?: number;
   readonly to?: number;
   readonly limit?: number;
+  readonly cursor?: string;
 }
 
 function searchRoute(node: RunningNode): RouteOptions {
@@ -108,24 +149,52 @@ function searchRoute(node: RunningNode): RouteOptions {
       from: number,
       to: number,
       limit: { ...number, minimum: 1, maximum: FOUND_MAX },
+      cursor: { type: 'string', maxLength: CURSOR_CHARACTERS_MAX },
     },
+    access: 'read',
     answers: [JSON_TYPE],
-    handler: (request) => toJson({ transactions: [...search(node, request.query as Search)] }),
+    answer: 'TransactionPage',
+    handler: (request) => {
+      const { limit = FOUND_DEFAULT, cursor, ...asked } = request.query as Search;
+      const after = positionAfter(['transactions', asked], cursor);
+      const { items, last } = takePage(search(node, asked, after), limit);
+      const next = last && nextCursor(['transactions', asked], last);
+      return toJson({ transactions: items.map((entry) => describe(node, entry)), next });
+    },
   };
 }
 
-function* search(node: RunningNode, options: Search): Iterable<object> {
+function* search(node: RunningNode, options: Search, end: PageEnd | undefined): Iterable<LookupEntry> {
   const { index } = node.chain.store;
   const [first, ...others] = filtersOf(options);
-  const range = { from: options.from ?? 0, to: options.to ?? Number.MAX_SAFE_INTEGER };
-  let count = 0;
+  const after = end && { ...end, time: node.evidence.header(end.height).time };
+  const range = { from: options.from ?? 0, to: options.to ?? Number.MAX_SAFE_INTEGER, after };
   for (const entry of index.find(first.lookup, first.value, range)) {
-    if (count >= (options.limit ?? FOUND_DEFAULT)) return;
-    if (!others.every(({ lookup, value }) => index.matches(lookup, value, entry))) continue;
-    count += 1;
-    yield describe(node, entry);
+    if (others.every(({ lookup, value }) => index.matches(lookup, value, entry))) yield entry;
   }
 }
+
+function matchRoute(node: RunningNode): RouteOptions {
+  return {
+    method: 'POST',
+    path: '/matches',
+    summary:
+      'Does exactly this commitment stand on the ledger: an anchored root, or another random or salted value that a final transaction told? A document’s own digest never does: it is matched with its receipt, offline.',
+    access: 'read',
+    body: JSON_TYPE,
+    bodySchema: objectOf({ commitment: hash }),
+    answers: [JSON_TYPE],
+    answer: 'Match',
+    handler: (request) => {
+      const { commitment } = request.body as { readonly commitment: string };
+      const { items } = takePage(search(node, { subject: commitment }, undefined), MATCHES_MAX);
+      const transactions = items.map((entry) => describe(node, entry));
+      return toJson({ matched: transactions.length > 0, transactions });
+    },
+  };
+}
+
+const MATCHES_MAX = 10;
 
 type Filter = { readonly lookup: Lookup; readonly value: Uint8Array };
 
@@ -142,7 +211,7 @@ function filtersOf({ commitment, subject, actor, type }: Search): [Filter, ...Fi
 
 function describe(node: RunningNode, { height, index, time }: LookupEntry): object {
   const { transactions, results } = node.evidence.block(height);
-  const transaction = node.verifier.decoded(transactions[index] ?? new Uint8Array(0));
+  const transaction = transactionOf(transactions[index] ?? new Uint8Array(0));
   const { type, body } = transaction?.payload ?? {};
   const commitment = body && sha256(body);
   return {

@@ -13,6 +13,8 @@ const helps: Readonly<Record<string, string>> = {
   'transaction/expires-too-late': 'Let it expire at most ten minutes ahead.',
   'transaction/replayed': 'It stands in a block already: ask for the transaction by its id.',
   'transaction/signer-not-in-force': 'Use a key that an active organization has enrolled.',
+  'mempool/signer-share': 'This key has its share of what waits. Try again in a second.',
+  'mempool/too-many-waiting': 'Others wait for this transaction already: ask for it by its id.',
   'mempool/full': 'The node has more than it can order now. Try again in a second.',
 };
 const FORM_HELP = 'Send one COSE_Sign1 in its canonical form, as the SDK makes it.';

@@ -8,6 +8,8 @@ import type { Log } from '../log.ts';
 import type { TransactionVerifier } from '../signatures/transaction-verifier.ts';
 import type { PeerMessage } from '../transport/peer-message.ts';
 import { explain } from './explain.ts';
+import { GossipShares } from './gossip-share.ts';
+import { SignerShares } from './signer-shares.ts';
 
 /** Candidates for one block: somewhat more than fit, because dead ones among them are limited. */
 const CANDIDATES_BYTES_MAX = 2 * 1024 * 1024;
@@ -15,6 +17,12 @@ const CANDIDATES_BYTES_MAX = 2 * 1024 * 1024;
 const GOSSIP_BYTES_MAX = 1024 * 1024;
 /** What was submitted here and is not final after so long is told to the peers again. */
 const AGAIN_MS = 2_000;
+
+/** Callers that wait for one and the same transaction. */
+const WAITING_MAX = 64;
+/** The last quarter of a mempool is for those who hold less than an eighth of it: no signer keeps all others out. */
+const CROWDED_PART = 3 / 4;
+const SIGNER_PART = 1 / 8;
 
 type TransactionsMessage = Extract<PeerMessage, { readonly kind: 'transactions' }>;
 
@@ -26,6 +34,7 @@ interface Waiting {
 interface Submission {
   readonly bytes: Uint8Array;
   readonly waiting: Waiting[];
+  readonly acceptedAt: number;
   /** When the peers were told last. */
   toldAt: number;
 }
@@ -51,6 +60,10 @@ export class TransactionDesk {
   readonly #submissions = new Map<string, Submission>();
   #untold: Uint8Array[] = [];
   #isClosed = false;
+  readonly gossip = new GossipShares();
+  readonly #signers = new SignerShares();
+  /** Told how long a submission of this node took until it was final, in milliseconds. */
+  onFinality: (milliseconds: number) => void = () => undefined;
   /** Transactions refused here since the start, by reason. */
   readonly refused = new Map<string, number>();
 
@@ -71,7 +84,9 @@ export class TransactionDesk {
     const transaction = this.#check(bytes);
     const id = toHex(transaction.id);
     if (!this.mempool.has(id)) this.#take(transaction);
-    const submission = this.#submissions.get(id) ?? { bytes, waiting: [], toldAt: Date.now() };
+    const now = Date.now();
+    const submission = this.#submissions.get(id) ?? { bytes, waiting: [], acceptedAt: now, toldAt: now };
+    if (submission.waiting.length >= WAITING_MAX) throw explain('mempool/too-many-waiting');
     const { promise: final, resolve, reject } = Promise.withResolvers<FinalTransaction>();
     // Whoever does not wait need not hear of a late refusal.
     final.catch(() => undefined);
@@ -82,8 +97,21 @@ export class TransactionDesk {
   }
 
   /** What a peer passes on. What this node would refuse from a member, it refuses from a peer. */
-  async receive(transactions: readonly Uint8Array[]): Promise<void> {
-    await this.#options.verifier.prepare(transactions);
+  async receive(transactions: readonly Uint8Array[], peer: string): Promise<void> {
+    const size = transactions.reduce((sum, bytes) => sum + bytes.length, 0);
+    if (!this.gossip.admit(peer, size, Date.now())) return;
+    let refused = 0;
+    try {
+      await this.#options.verifier.prepare(transactions);
+      refused = this.#takeFromPeer(transactions);
+    } finally {
+      this.gossip.done(peer, size, refused);
+    }
+  }
+
+  /** @returns how many were refused for what they are; a full mempool is no fault of the peer's. */
+  #takeFromPeer(transactions: readonly Uint8Array[]): number {
+    let refused = 0;
     for (const bytes of transactions) {
       try {
         const known = this.#options.verifier.decoded(bytes);
@@ -91,9 +119,11 @@ export class TransactionDesk {
         this.#take(this.#check(bytes));
       } catch (fault) {
         if (!(fault instanceof NodeError)) throw fault;
+        if (fault.code.startsWith('transaction/')) refused += 1;
         this.#options.log.debug({ code: fault.code }, 'a transaction from a peer is refused');
       }
     }
+    return refused;
   }
 
   /** The oldest waiting transactions. */
@@ -108,6 +138,7 @@ export class TransactionDesk {
       if (block && transaction) this.#settle(transaction, block, index);
     }
     for (const { id } of this.mempool.expire(time)) {
+      this.#signers.remove(id);
       this.#reject(id, explain('transaction/expired'));
     }
     this.#tellAgain();
@@ -136,20 +167,29 @@ export class TransactionDesk {
   }
 
   #take(transaction: Transaction): void {
-    const { id, payload, bytes } = transaction;
-    const refusal = this.mempool.add({ id: toHex(id), bytes, expiresAt: payload.expiresAt }, Date.now());
+    const { payload, bytes } = transaction;
+    const [id, signer] = [toHex(transaction.id), toHex(transaction.signer)];
+    const { count, limits } = this.mempool;
+    const used = Math.max(count / limits.countMax, this.mempool.bytes / limits.bytesMax);
+    if (used > CROWDED_PART && this.#signers.countOf(signer) > SIGNER_PART * limits.countMax) {
+      throw explain('mempool/signer-share');
+    }
+    const refusal = this.mempool.add({ id, bytes, expiresAt: payload.expiresAt }, Date.now());
     if (refusal && refusal !== 'mempool/known') throw explain(refusal);
+    if (!refusal) this.#signers.add(id, signer);
     this.#options.onChange();
   }
 
   #settle(transaction: Transaction, block: Block, index: number): void {
     const id = toHex(transaction.id);
     this.mempool.remove([id]);
+    this.#signers.remove(id);
     const { height, time } = block.header;
     const result = block.results[index];
     const submission = this.#submissions.get(id);
     if (!submission || !result) return;
     this.#submissions.delete(id);
+    this.onFinality(Date.now() - submission.acceptedAt);
     for (const { resolve } of submission.waiting)
       resolve({ id: transaction.id, height, index, time, result });
   }

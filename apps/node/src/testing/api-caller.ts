@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
+import { join } from 'node:path';
+import { OPERATOR_TOKEN_FILE } from '../api/access.ts';
 
 export interface ApiAnswer {
   readonly status: number;
@@ -45,4 +48,9 @@ export function apiCaller(
       sent.end(body);
     });
   };
+}
+
+/** The token of the operator of the node in this folder, as a tool on the same machine reads it. */
+export function operatorTokenOf(folder: string): string {
+  return readFileSync(join(folder, OPERATOR_TOKEN_FILE), 'utf8').trim();
 }
