@@ -146,7 +146,7 @@ async function openContext(options: GatewayOptions): Promise<GatewayContext> {
     throw error;
   });
   const index = await IndexStore.open(join(folder, 'search-index'));
-  const indexer = new Indexer(index, keystore);
+  const indexer = new Indexer(index, { keystore, vault, baseUrl: fhirBaseOf(origin) });
   const caughtUp = await indexer.catchUp(vault);
   if (caughtUp.indexed > 0) log.info(caughtUp, 'search index brought up to the vault');
   const outbox = new Outbox({

@@ -11,6 +11,7 @@ export function onlyMembersInForce(
   node: Pick<LedgerNode, 'get' | 'scan'>,
 ): ClientRegistry {
   return {
+    ...registry,
     find: async (clientId) => {
       const client = await registry.find(clientId);
       if (client?.kind !== 'organization') return client;

@@ -1,12 +1,15 @@
 import type { OrganizationId } from '@careledger/primitives';
-import { createLocalJWKSet, errors, type JWK, type JWTPayload, jwtVerify } from 'jose';
+import { createLocalJWKSet, decodeJwt, errors, type JWK, type JWTPayload, jwtVerify } from 'jose';
 import type { Caller, Scope } from '../caller.ts';
 import type { PeerCertificate } from '../tls/peer-certificate.ts';
 import { B2B_EXTENSION, type Hl7B2b, readB2b } from './assertion-claims.ts';
 import type { ClientRegistry, RegisteredClient } from './clients.ts';
 import { AuthorizationError } from './errors.ts';
+import type { ExternalIssuer } from './external/external-issuer.ts';
 import { TOKEN_ALGORITHM } from './provider-configuration.ts';
-import { type Interaction, isAllowedWithoutRestriction, parseScope } from './scopes.ts';
+import { type Interaction, isAllowedWithoutRestriction } from './scopes.ts';
+import { resourceScopes, userCaller } from './user-caller.ts';
+import type { UserRegistry } from './users/users.ts';
 
 /** The two things of a request that say who asks. */
 export interface Credentials {
@@ -19,9 +22,22 @@ export interface Credentials {
  * Finds out who asks.
  *
  * @throws {@link AuthorizationError} (401): `token/missing`, `token/expired`, `token/audience`, `token/issuer`,
- * `token/invalid`, `token/certificate`, `token/client-not-in-force`.
+ * `token/invalid`, `token/certificate`, `token/client-not-in-force`, `token/user-not-in-force`.
  */
 export type Authenticate = (credentials: Credentials) => Promise<Caller>;
+
+/** What is stored behind an app's access token. */
+export interface UserToken {
+  readonly clientId: string;
+  /** The user's subject id. */
+  readonly subject: string;
+  readonly scope: string;
+  /** Seconds since 1970-01-01T00:00:00Z. */
+  readonly expiresAt: number;
+  readonly patient?: string;
+  /** `x5t#S256` of the certificate that it is bound to. */
+  readonly thumbprint?: string;
+}
 
 export interface AuthenticatorOptions {
   readonly issuer: string;
@@ -30,6 +46,11 @@ export interface AuthenticatorOptions {
   readonly signingKey: JWK;
   readonly clients: ClientRegistry;
   readonly organization: OrganizationId;
+  readonly users: UserRegistry;
+  /** Finds an app's token, unless it was revoked or its session has ended. */
+  readonly findUserToken: (token: string) => Promise<UserToken | undefined>;
+  /** Other OpenID providers whose tokens are good here. */
+  readonly externals: readonly ExternalIssuer[];
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -37,7 +58,8 @@ export interface AuthenticatorOptions {
 /** The longest `Authorization` header that is looked at. */
 export const AUTHORIZATION_HEADER_BYTES_MAX = 8 * 1024;
 
-const BEARER = /^Bearer ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
+/** A service's token is a JWT, an app's a random text. */
+const BEARER = /^Bearer ([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)?)$/i;
 const HELP = 'Ask the token endpoint named in [base]/.well-known/smart-configuration for a token.';
 
 function refuse(code: string, message: string, cause?: unknown): never {
@@ -79,11 +101,7 @@ function checkBinding(payload: JWTPayload, client: RegisteredClient, certificate
 }
 
 function scopesOf(payload: JWTPayload): readonly Scope[] {
-  const text = typeof payload.scope === 'string' ? payload.scope : '';
-  return text
-    .split(' ')
-    .map(parseScope)
-    .filter((scope) => scope !== undefined);
+  return resourceScopes(typeof payload.scope === 'string' ? payload.scope : '');
 }
 
 function b2bOf(payload: JWTPayload): Hl7B2b | undefined {
@@ -94,6 +112,7 @@ function b2bOf(payload: JWTPayload): Hl7B2b | undefined {
 }
 
 function kindOf(client: RegisteredClient, scopes: readonly Scope[]): Caller['kind'] {
+  if (client.kind === 'app') refuse('token/invalid', 'The access token is not of the kind that an app gets.');
   if (client.kind !== 'operator') return client.kind;
   return scopes[0]?.context ?? 'system';
 }
@@ -120,6 +139,63 @@ function callerOf(payload: JWTPayload, client: RegisteredClient): Caller {
   };
 }
 
+/** Is the token of a kind that this issuer's key did not sign? Read before any check: it only chooses the key. */
+function externalOf(token: string, externals: readonly ExternalIssuer[]): ExternalIssuer | undefined {
+  if (externals.length === 0) return undefined;
+  try {
+    const { iss } = decodeJwt(token);
+    return externals.find((external) => external.issuer === iss);
+  } catch {
+    return undefined;
+  }
+}
+
+async function serviceCaller(
+  token: string,
+  keys: ReturnType<typeof createLocalJWKSet>,
+  options: AuthenticatorOptions,
+  certificate: PeerCertificate,
+): Promise<Caller> {
+  const { payload } = await jwtVerify(token, keys, {
+    issuer: options.issuer,
+    audience: options.audience,
+    algorithms: [TOKEN_ALGORITHM],
+    typ: 'at+jwt',
+    requiredClaims: ['exp', 'iat', 'client_id', 'scope'],
+    currentDate: new Date(options.now()),
+  }).catch(refuseInvalid);
+  const client = await options.clients.find(String(payload.client_id));
+  if (!client) return refuse('token/client-not-in-force', 'The client of this token is not in force here.');
+  checkBinding(payload, client, certificate);
+  return callerOf(payload, client);
+}
+
+async function appCaller(
+  token: string,
+  options: AuthenticatorOptions,
+  certificate: PeerCertificate,
+): Promise<Caller> {
+  const found = await options.findUserToken(token);
+  if (!found) return refuse('token/invalid', 'The access token is not valid, or was taken back.');
+  if (found.expiresAt <= options.now() / 1000) refuse('token/expired', 'The access token has expired.');
+  const client = await options.clients.find(found.clientId);
+  if (client?.kind !== 'app') {
+    return refuse('token/client-not-in-force', 'The client of this token is not in force here.');
+  }
+  if (found.thumbprint !== undefined) {
+    checkBinding({ cnf: { 'x5t#S256': found.thumbprint } }, client, certificate);
+  }
+  const user = await options.users.findBySubject(found.subject);
+  const { scope, patient } = found;
+  const caller =
+    user &&
+    userCaller({
+      ...{ user, scope, organization: options.organization, clientScopes: client.scopes },
+      ...(patient === undefined ? {} : { patient }),
+    });
+  return caller ?? refuse('token/user-not-in-force', 'The user of this token is not in force here.');
+}
+
 /** Makes the check that stands before every route. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
   const { kty, crv, x, y, kid } = options.signingKey;
@@ -128,18 +204,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
 
   return async (credentials) => {
     const token = tokenOf(credentials);
-    const { payload } = await jwtVerify(token, keys, {
-      issuer: options.issuer,
-      audience: options.audience,
-      algorithms: [TOKEN_ALGORITHM],
-      typ: 'at+jwt',
-      requiredClaims: ['exp', 'iat', 'client_id', 'scope'],
-      currentDate: new Date(options.now()),
-    }).catch(refuseInvalid);
-    const client = await options.clients.find(String(payload.client_id));
-    if (!client) return refuse('token/client-not-in-force', 'The client of this token is not in force here.');
-    checkBinding(payload, client, credentials.certificate);
-    return callerOf(payload, client);
+    if (!token.includes('.')) return appCaller(token, options, credentials.certificate);
+    const external = externalOf(token, options.externals);
+    if (!external) return serviceCaller(token, keys, options, credentials.certificate);
+    const caller = await external.authenticate(token).catch(refuseInvalid);
+    return caller ?? refuse('token/user-not-in-force', 'The user of this token has no role here.');
   };
 }
 

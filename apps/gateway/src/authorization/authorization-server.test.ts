@@ -286,8 +286,11 @@ describe('client assertions', () => {
     for (const path of [
       '/oauth/auth',
       '/oauth/me',
+      '/oauth/reg',
+      '/oauth/device/auth',
       '/oauth/token?x=1',
-      '/oauth/.well-known/openid-configuration',
+      '/oauth/interaction',
+      '/oauth/.well-known/oauth-authorization-server',
     ]) {
       expect((await gateway.call({ path })).status).toBe(404);
     }

@@ -1,23 +1,31 @@
+import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import type { OrganizationId } from '@careledger/primitives';
 import type { JWK } from 'jose';
-import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { type PeerCertificate, peerCertificate } from '../tls/peer-certificate.ts';
-import { fhirBaseOf, OAUTH_PATH, tokenEndpointOf } from './addresses.ts';
-import { type AssertionExtensions, B2B_EXTENSION, readExtensions } from './assertion-claims.ts';
-import { type Authenticate, createAuthenticator } from './authenticate.ts';
-import type { ClientRegistry, RegisteredClient } from './clients.ts';
-import { providerConfiguration } from './provider-configuration.ts';
-import { createReplayWindow } from './replay-window.ts';
-import { grantScopes, parseScope } from './scopes.ts';
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import {
+  fhirBaseOf,
+  LAUNCH_PATH,
+  OAUTH_PATH,
+  OAUTH_ROUTES,
+  STYLE_PATH,
+  tokenEndpointOf,
+} from './addresses.ts';
+import { completeTokenAnswer, createAppRules } from './app-rules.ts';
+import { type Authenticate, createAuthenticator, type UserToken } from './authenticate.ts';
+import { createBackendServices } from './backend-services.ts';
+import type { ClientRegistry } from './clients.ts';
+import { answerOrigin } from './cors.ts';
+import { createExternalIssuer, type ExternalIssuer, readIssuers } from './external/external-issuer.ts';
+import { InteractionPages, isInteractionPath, type PatientDirectory } from './interactions.ts';
+import { generatePrivateJwk, readOrCreatePrivateJwk } from './keys.ts';
+import { createLaunchEndpoint } from './launch/launch-endpoint.ts';
+import { STYLE } from './pages/style.ts';
+import { derivedSecret, providerConfiguration } from './provider-configuration.ts';
 import { type SmartConfiguration, smartConfiguration } from './smart-configuration.ts';
-
-/** How long an access token holds, in seconds (SMART Backend Services: at most five minutes). */
-export const ACCESS_TOKEN_SECONDS = 300;
-/** The furthest ahead an assertion may expire, in seconds (SMART Backend Services: five minutes). */
-export const ASSERTION_SECONDS_MAX = 300;
-/** The largest difference between two members' clocks, in seconds. */
-export const CLOCK_SKEW_SECONDS = 1;
+import { AuthorizationStore, secretHash } from './store/authorization-store.ts';
+import { fileUserRegistry, type UserRegistry, userRegistry } from './users/users.ts';
 
 export interface AuthorizationServerOptions {
   /** This gateway's own organization. */
@@ -27,8 +35,19 @@ export interface AuthorizationServerOptions {
   /** Private ES256 key with a `kid`: signs access tokens. */
   readonly signingKey: JWK;
   readonly clients: ClientRegistry;
+  /**
+   * Where `users.json` and `issuers.json` are read and sessions are kept. Without a folder nobody signs in unless `users`
+   * says who, and all is forgotten at the end.
+   */
+  readonly folder?: string;
+  /** Who may sign in; by default the users of `users.json` in the folder. */
+  readonly users?: UserRegistry;
+  /** Whom the patient picker finds; nobody by default. */
+  readonly patients?: PatientDirectory;
   /** Milliseconds; the system clock by default. */
   readonly now?: () => number;
+  /** Other OpenID providers; by default those of `issuers.json` in the folder. */
+  readonly externals?: readonly ExternalIssuer[];
 }
 
 export interface AuthorizationServer {
@@ -36,165 +55,191 @@ export interface AuthorizationServer {
   readonly tokenEndpoint: string;
   /** The one audience of every token: the FHIR base URL. */
   readonly audience: string;
+  readonly clients: ClientRegistry;
   /** Serves what stands under `/oauth`; `request.url` is the whole path. */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
   /** Bearer token and client certificate in, caller out. */
   readonly authenticate: Authenticate;
   readonly smartConfiguration: SmartConfiguration;
+  readonly close: () => Promise<void>;
 }
 
-/** Nothing else of the provider is reachable: the launch flows come with SMART App Launch. */
-const PUBLISHED = new Set([`${OAUTH_PATH}/token`, `${OAUTH_PATH}/jwks`]);
+type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+const NOBODY: PatientDirectory = { search: async () => [], read: async () => undefined };
+const at = (route: keyof typeof OAUTH_ROUTES): string => `${OAUTH_PATH}${OAUTH_ROUTES[route]}`;
+const RESUME = new RegExp(`^${at('authorization')}/[A-Za-z0-9_-]{1,64}$`);
+/** What of the library is reachable, by its whole address. */
+const PLAIN: ReadonlySet<string> = new Set([
+  ...[at('token'), at('jwks'), at('introspection'), at('revocation')],
+  `${OAUTH_PATH}/.well-known/openid-configuration`,
+  `${at('end_session')}/confirm`,
+]);
+/** And what takes a query. */
+const WITH_QUERY: ReadonlySet<string> = new Set([
+  at('authorization'),
+  at('end_session'),
+  `${at('end_session')}/success`,
+]);
+/** What a browser's script may call. */
+const FOR_SCRIPTS: ReadonlySet<string> = new Set([at('token'), at('introspection'), at('revocation')]);
 
 /** Is this path the authorization server's? */
 export function isAuthorizationPath(path: string): boolean {
   return path === OAUTH_PATH || path.startsWith(`${OAUTH_PATH}/`);
 }
 
-/** What one token request has shown so far, kept beside its HTTP request. */
-interface ProvenRequest {
-  readonly client: RegisteredClient;
-  readonly extensions: AssertionExtensions;
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(JSON.stringify(body));
 }
 
-function refuseClient(detail: string): never {
-  throw new errors.InvalidClientAuth(detail);
+function sendStyle(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'text/css; charset=utf-8', 'x-content-type-options': 'nosniff' });
+  response.end(STYLE);
 }
 
-function requireCertificate(client: RegisteredClient, certificate: PeerCertificate): void {
-  if (client.kind !== 'organization' && client.certificates.length === 0) return;
-  if (certificate.status !== 'trusted') refuseClient('a client certificate of the consortium is needed');
-  if (!client.certificates.includes(certificate.thumbprint)) {
-    refuseClient('the client certificate is not one in force for this client');
-  }
+/** The library would drop `offline_access` unless consent is asked for by name; here it is asked for always. */
+function askConsent(provider: Provider): void {
+  provider.use(async (ctx, next) => {
+    const isAuthorization = ctx.method === 'GET' && ctx.path === OAUTH_ROUTES.authorization;
+    const { prompt } = ctx.query;
+    if (isAuthorization && prompt === undefined) ctx.query = { ...ctx.query, prompt: 'consent' };
+    else if (isAuthorization && prompt === 'login') ctx.query = { ...ctx.query, prompt: 'login consent' };
+    await next();
+  });
 }
 
-function requireExtensions(client: RegisteredClient, value: unknown): AssertionExtensions {
-  const extensions = readExtensions(value);
-  if (typeof extensions === 'string') throw new errors.InvalidRequest(extensions);
-  const { b2b } = extensions;
-  if (client.kind === 'organization' && !b2b) {
-    throw new errors.InvalidRequest(
-      'an organization says who asks and why: the hl7-b2b extension is missing',
-    );
-  }
-  if (b2b && b2b.organization_id !== client.organization) {
-    throw new errors.InvalidRequest('hl7-b2b.organization_id is not the organization of this client');
-  }
-  const speaksForOthers = extensions.patient !== undefined || extensions.user !== undefined;
-  if (speaksForOthers && client.kind !== 'operator') {
-    throw new errors.InvalidRequest('this client may not ask for a token of a patient or a user');
-  }
-  return extensions;
+async function findUserToken(provider: Provider, value: string): Promise<UserToken | undefined> {
+  const token = await provider.AccessToken.find(value);
+  if (!token?.clientId || !token.accountId || !token.exp) return undefined;
+  const patient = token.extra?.patient;
+  const thumbprint = token['x5t#S256'];
+  return {
+    clientId: token.clientId,
+    subject: token.accountId,
+    scope: token.scope ?? '',
+    expiresAt: token.exp,
+    ...(typeof patient === 'string' ? { patient } : {}),
+    ...(typeof thumbprint === 'string' ? { thumbprint } : {}),
+  };
 }
 
-/** The scopes of one token: those asked for, within the registration, all of one context. */
-function scopesFor(proven: ProvenRequest, asked: string): readonly string[] {
-  const granted = grantScopes(asked.split(' ').filter(Boolean), proven.client.scopes);
-  const contexts = new Set(granted.map((scope) => parseScope(scope)?.context));
-  if (granted.length === 0) throw new errors.InvalidScope('none of the scopes can be granted', asked);
-  if (contexts.size > 1) throw new errors.InvalidScope('a token has scopes of one context', asked);
-  if (contexts.has('patient') !== (proven.extensions.patient !== undefined)) {
-    throw new errors.InvalidRequest('patient scopes and a patient belong together');
-  }
-  return granted;
+async function openExternals(
+  options: AuthorizationServerOptions,
+  audience: string,
+): Promise<readonly ExternalIssuer[]> {
+  const { folder, organization } = options;
+  if (folder === undefined) return [];
+  const configurations = await readIssuers(join(folder, 'issuers.json'));
+  const now = options.now ?? Date.now;
+  return configurations.map((configuration) =>
+    createExternalIssuer({ configuration, organization, audience, now }),
+  );
+}
+
+/** What needs a file, opened or found in memory. */
+async function openParts(options: AuthorizationServerOptions, audience: string) {
+  const { folder } = options;
+  return {
+    store: await AuthorizationStore.open(folder, options.now ?? Date.now),
+    idTokenKey: await (folder === undefined
+      ? generatePrivateJwk('RS256')
+      : readOrCreatePrivateJwk(join(folder, 'id-token.jwk'), 'RS256')),
+    users:
+      options.users ??
+      (folder === undefined ? userRegistry([]) : fileUserRegistry(join(folder, 'users.json'))),
+    externals: options.externals ?? (await openExternals(options, audience)),
+  };
 }
 
 /**
- * The member's authorization server: SMART Backend Services (client_credentials with a signed JWT assertion) through
+ * The member's authorization server: SMART App Launch 2 for people and SMART Backend Services for machines, through
  * `oidc-provider`, with UDAP's `hl7-b2b` claims and certificate-bound tokens (RFC 8705).
+ *
+ * @throws Error when a file in the folder cannot be used.
  */
-export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
+export async function createAuthorizationServer(
+  options: AuthorizationServerOptions,
+): Promise<AuthorizationServer> {
+  const { organization, origin, clients, signingKey } = options;
   const now = options.now ?? Date.now;
-  const issuer = `${options.origin}${OAUTH_PATH}`;
-  const audience = fhirBaseOf(options.origin);
-  const tokenEndpoint = tokenEndpointOf(options.origin);
-  const replays = createReplayWindow();
-  const startedAt = Math.floor(now() / 1000);
-  const proven = new WeakMap<IncomingMessage, ProvenRequest>();
-
-  const provenOf = (ctx: KoaContextWithOIDC): ProvenRequest =>
-    proven.get(ctx.req) ?? refuseClient('the client is not authenticated');
-
-  const checkAssertion = async (ctx: KoaContextWithOIDC, claims: Record<string, unknown>): Promise<void> => {
-    const client = await options.clients.find(String(claims.iss));
-    if (!client) return refuseClient('client not found');
-    const { aud, exp, iat, jti, iss, sub } = claims;
-    if (sub !== iss) refuseClient('sub is not iss');
-    // The library would also take an endpoint named by the Host header: another member's assertion, passed on.
-    if (aud !== tokenEndpoint) refuseClient('the audience is not this token endpoint');
-    const seconds = Math.floor(now() / 1000);
-    if (typeof exp !== 'number' || exp > seconds + ASSERTION_SECONDS_MAX + CLOCK_SKEW_SECONDS) {
-      refuseClient('the assertion expires too far ahead');
-    }
-    // What was accepted before a restart is not in the window: nothing older than this process is taken.
-    if (typeof iat !== 'number' || iat < startedAt - CLOCK_SKEW_SECONDS)
-      refuseClient('iat is missing or too old');
-    requireCertificate(client, peerCertificate(ctx.req));
-    const extensions = requireExtensions(client, claims.extensions);
-    const expiresAt = (exp + CLOCK_SKEW_SECONDS) * 1000;
-    if (!replays.admit(JSON.stringify([iss, jti]), expiresAt, now())) {
-      refuseClient('the assertion was used before');
-    }
-    proven.set(ctx.req, { client, extensions });
-  };
-
+  const issuer = `${origin}${OAUTH_PATH}`;
+  const audience = fhirBaseOf(origin);
+  const tokenEndpoint = tokenEndpointOf(origin);
+  const patients = options.patients ?? NOBODY;
+  const { store, idTokenKey, users, externals } = await openParts(options, audience);
+  const backend = createBackendServices({ clients, tokenEndpoint, now });
+  const apps = createAppRules({ store, audience });
   const provider = new Provider(
     issuer,
     providerConfiguration({
-      ...options,
-      audience,
-      accessTokenSeconds: ACCESS_TOKEN_SECONDS,
-      clockSkewSeconds: CLOCK_SKEW_SECONDS,
-      checkAssertion,
-      grantScopes: (ctx) => {
-        const granted = scopesFor(provenOf(ctx), String(ctx.oidc.params?.scope ?? ''));
-        if (ctx.oidc.params) ctx.oidc.params.scope = granted.join(' ');
-        return granted;
-      },
-      extraClaims: (ctx) => tokenClaims(provenOf(ctx).extensions),
+      ...{ organization, signingKey, idTokenKey, clients, users, store, audience, backend, apps },
     }),
   );
-  const callback = provider.callback();
-
+  provider.Client.prototype.compareClientSecret = compareSecretHashes;
+  askConsent(provider);
+  provider.use(async (ctx, next) => {
+    await next();
+    const answered = ctx as KoaContextWithOIDC;
+    if (answered.oidc?.route === 'token') await completeTokenAnswer(store, answered);
+  });
+  const authenticate = createAuthenticator({
+    ...{ issuer, audience, signingKey, clients, organization, users, externals, now },
+    findUserToken: (token) => findUserToken(provider, token),
+  });
+  const pages = new InteractionPages({
+    ...{ provider, organization, origin, audience, clients, users, store, patients },
+    secret: derivedSecret(signingKey, 'forms'),
+  });
+  const launch = createLaunchEndpoint({ authenticate, store, patients, audience });
+  const handle = createHandler({ clients, provider, pages, launch });
   return {
-    issuer,
-    tokenEndpoint,
-    audience,
-    handle: (request, response) => handlePublished(request, response, callback),
-    authenticate: createAuthenticator({
-      issuer,
-      audience,
-      signingKey: options.signingKey,
-      clients: options.clients,
-      organization: options.organization,
-      now,
-    }),
-    smartConfiguration: smartConfiguration({ issuer, tokenEndpoint }),
+    ...{ issuer, tokenEndpoint, audience, clients, authenticate },
+    handle: (request, response) => {
+      handle(request, response).catch(() => fail(response));
+    },
+    smartConfiguration: smartConfiguration({ issuer, origin, tokenEndpoint }),
+    close: async () => {
+      await store.close();
+      for (const external of externals) await external.close();
+    },
   };
 }
 
-function tokenClaims(extensions: AssertionExtensions): Record<string, unknown> {
-  return {
-    ...(extensions.b2b ? { extensions: { [B2B_EXTENSION]: extensions.b2b } } : {}),
-    ...(extensions.patient === undefined ? {} : { patient: extensions.patient }),
-    ...(extensions.user === undefined ? {} : { user: extensions.user }),
-  };
+/** What the library holds as an app's secret is its hash: nobody reads the secret out of a registration. */
+function compareSecretHashes(this: { readonly clientSecret?: string }, secret: string): boolean {
+  const kept = Buffer.from(this.clientSecret ?? '');
+  const given = Buffer.from(secretHash(secret));
+  return kept.length === given.length && timingSafeEqual(kept, given);
 }
 
-function handlePublished(
-  request: IncomingMessage & { originalUrl?: string },
-  response: ServerResponse,
-  callback: (request: IncomingMessage, response: ServerResponse) => unknown,
-): void {
-  const url = request.url ?? '';
-  if (!PUBLISHED.has(url)) {
-    response.writeHead(404, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ error: 'not_found', error_description: 'no such endpoint' }));
-    return;
-  }
-  // The library finds its mount point by comparing the two.
-  request.originalUrl = url;
-  request.url = url.slice(OAUTH_PATH.length);
-  callback(request, response);
+function fail(response: ServerResponse): void {
+  if (response.headersSent) response.destroy();
+  else sendJson(response, 500, { error: 'server_error', error_description: 'the request failed' });
+}
+
+function createHandler(parts: {
+  readonly clients: ClientRegistry;
+  readonly provider: Provider;
+  readonly pages: InteractionPages;
+  readonly launch: Handler;
+}): Handler {
+  const callback = parts.provider.callback();
+  return async (request: IncomingMessage & { originalUrl?: string }, response) => {
+    const url = request.url ?? '';
+    const path = url.split('?', 1)[0] ?? '';
+    if (url === STYLE_PATH) return sendStyle(response);
+    if (isInteractionPath(url)) return parts.pages.handle(request, response);
+    if (url === LAUNCH_PATH && request.method === 'POST') return parts.launch(request, response);
+    const isPublished = PLAIN.has(url) || WITH_QUERY.has(path) || RESUME.test(url);
+    if (!isPublished) {
+      return sendJson(response, 404, { error: 'not_found', error_description: 'no such endpoint' });
+    }
+    if (FOR_SCRIPTS.has(url) && (await answerOrigin(parts.clients, request, response))) return;
+    // The library finds its mount point by comparing the two.
+    request.originalUrl = url;
+    request.url = url.slice(OAUTH_PATH.length);
+    await callback(request, response);
+  };
 }

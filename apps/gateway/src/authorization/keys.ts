@@ -2,8 +2,8 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 
-/** ES256 for access tokens; ES384 for client assertions. */
-export type KeyAlgorithm = 'ES256' | 'ES384';
+/** ES256 for access tokens; ES384 for client assertions; RS256 for id tokens. */
+export type KeyAlgorithm = 'ES256' | 'ES384' | 'RS256';
 
 const OWNER_ONLY = 0o600;
 

@@ -212,7 +212,7 @@ describe('answers', () => {
     });
     expect(JSON.parse(answer.text)).toMatchObject({
       token_endpoint: `${gateway.origin}/oauth/token`,
-      grant_types_supported: ['client_credentials'],
+      grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
       capabilities: expect.arrayContaining(['client-confidential-asymmetric', 'permission-v2']),
     });
   });

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type AuthorizationServer, isAuthorizationPath } from '../authorization/authorization-server.ts';
+import { allowOrigins } from '../authorization/cors.ts';
 import type { Caller } from '../caller.ts';
 import { peerCertificate } from '../tls/peer-certificate.ts';
 import { serverTlsOptions, type TlsIdentity } from '../tls/tls-options.ts';
@@ -200,6 +201,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   logRequests(app, options.log);
   const limiter = new RateLimiter(options.rateLimits ?? RATE_LIMITS);
   limiter.countRequests(app);
+  allowOrigins(app, options.authorization.clients);
   requireTokens(app, options.authorization, limiter);
   acceptContentTypes(app);
   const discovery = JSON.stringify(options.authorization.smartConfiguration);

@@ -135,7 +135,7 @@ export async function startTestGateway(
   const logged: string[] = [];
   const log = (fields: object, message: string): number =>
     logged.push(JSON.stringify({ ...fields, message }));
-  const authorization = createAuthorizationServer({
+  const authorization = await createAuthorizationServer({
     organization: organizationId('general-hospital'),
     origin,
     signingKey,
@@ -180,6 +180,7 @@ export async function startTestGateway(
     close: async () => {
       await Promise.all([clinicAgent.destroy(), plainAgent.destroy()]);
       await server.close();
+      await authorization.close();
     },
   };
 }
