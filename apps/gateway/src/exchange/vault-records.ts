@@ -85,7 +85,7 @@ export class VaultRecords implements ExchangeRecords {
     const rows = found.slice(0, query.countMax);
     const last = rows.at(-1);
     const hasNext = found.length > rows.length && last;
-    return { rows, ...(hasNext ? { next: writeCursor({ seq: last.seq, key: 0 }) } : {}) };
+    return { rows, ...(hasNext ? { next: writeCursor({ seq: last.seq, keys: [] }) } : {}) };
   }
 
   async #searched(
@@ -180,7 +180,7 @@ function writerOver(transaction: RecordTransaction): RecordWriter {
 }
 
 function writeCursor(page: Page): string {
-  return toBase64Url(encodeCbor([page.seq, page.key]));
+  return toBase64Url(encodeCbor([page.seq, page.keys.map((key) => JSON.stringify(key))]));
 }
 
 /** Where the page before ended. @throws {@link ExchangeError} `exchange/invalid` for what we did not give out. */
@@ -189,8 +189,10 @@ function readCursor(after: string | undefined): Page | undefined {
   const bytes = fromBase64Url(after);
   try {
     const value = bytes && decodeCbor(bytes);
-    const [seq, key] = Array.isArray(value) ? (value as readonly unknown[]) : [];
-    if (typeof seq === 'number' && typeof key === 'number') return { seq, key };
+    const [seq, keys] = Array.isArray(value) ? (value as readonly unknown[]) : [];
+    if (typeof seq === 'number' && Array.isArray(keys)) {
+      return { seq, keys: keys.map((key) => JSON.parse(String(key)) as Page['keys'][number]) };
+    }
   } catch {
     // Not CBOR: said below.
   }

@@ -1,11 +1,11 @@
 import type { Resource } from '@medplum/fhirtypes';
 import { type Interaction, isAllowed } from '../authorization/scopes.ts';
 import type { Caller } from '../caller.ts';
-import { searchValuesOf, type Visibility, type VisibleSubjects, wouldFind } from '../index-store/index.ts';
+import { type Visibility, type VisibleSubjects, wouldFind } from '../index-store/index.ts';
 import type { StoredVersion } from '../vault/index.ts';
 import { FhirError, forbidden } from './fhir-error.ts';
 import type { RecordStoreOptions } from './record-store.ts';
-import { restrictionCriteria } from './search-query.ts';
+import { restrictionCriteria } from './search/restriction.ts';
 
 const ACTOR_CHARACTERS_MAX = 160;
 
@@ -37,7 +37,12 @@ const DIRECTORY_TYPES: ReadonlySet<string> = new Set([
  * @throws {@link FhirError} 403.
  */
 export function requireScope(caller: Caller, type: string, interaction: Interaction): void {
-  if (caller.kind === 'organization' || !isAllowed(caller, type, interaction)) throw forbidden();
+  if (!isScopeCovered(caller, type, interaction)) throw forbidden();
+}
+
+/** {@link requireScope}, as a question. */
+export function isScopeCovered(caller: Caller, type: string, interaction: Interaction): boolean {
+  return caller.kind !== 'organization' && isAllowed(caller, type, interaction);
 }
 
 /** What deciding about granular scopes needs. */
@@ -113,7 +118,7 @@ export async function maySee(
     type: version.type,
     visibility,
     criteria: [{ kind: 'ids', any: [version.id] }],
-    sort: { by: '_lastUpdated', descending: false },
+    sort: [],
     countMax: 0,
     countTotal: true,
   });
@@ -137,7 +142,7 @@ export async function mayWrite(
   }
   const visibility = visibilityFor(context, caller, version.type, permission);
   if (!visibility.granted) return true;
-  const values = searchValuesOf(plain, context.indexer.tokenizer);
+  const values = context.indexer.valuesOf(plain);
   return wouldFind({ ...version, seq: 1, deleted: false, values }, visibility);
 }
 

@@ -1,5 +1,6 @@
 import { getStatus, OperationOutcomeError } from '@medplum/core';
 import type { Resource } from '@medplum/fhirtypes';
+import { SearchTooCostlyError } from '../index-store/index.ts';
 import { VaultError } from '../vault/index.ts';
 import { FhirError } from './fhir-error.ts';
 import { StoredResource } from './stored-resource.ts';
@@ -31,6 +32,10 @@ export function knownRefusal(error: unknown): FhirError | undefined {
   if (error instanceof FhirError) return error;
   if (error instanceof OperationOutcomeError) {
     return routerRefusal(error.outcome.issue[0]?.details?.text ?? '', getStatus(error.outcome));
+  }
+  if (error instanceof SearchTooCostlyError) {
+    const { message, help } = error;
+    return new FhirError({ status: 400, code: 'too-costly', message, help });
   }
   if (error instanceof VaultError && error.code === 'vault/erased') {
     return new FhirError({

@@ -1,10 +1,11 @@
 import { type LosslessObject, parseLossless, toPlain } from '@careledger/fhir';
 import type { Identifier, Patient } from '@medplum/fhirtypes';
-import type { Criterion } from '../index-store/index.ts';
-import { dateRangeOf, EDGE_LETTERS_MAX, normalizeString } from '../index-store/index.ts';
+import { dateRangeOf, normalizeString } from '../index-store/index.ts';
 import type { StoredVersion } from '../vault/index.ts';
 import { FhirError } from './fhir-error.ts';
 import type { RecordStore } from './record-store.ts';
+import { escaped, type SearchParameters } from './search/search-context.ts';
+import { ALTERNATIVES_MAX, parseSearch } from './search-query.ts';
 
 /** Candidates that one match looks at, and answers at most. */
 export const MATCH_CANDIDATES_MAX = 50;
@@ -65,23 +66,19 @@ function gradeOf(score: number): MatchedPatient['grade'] | undefined {
 }
 
 /** Ways to find candidates: by an identifier, or by family name and birth date together. */
-function candidateCriteria(asked: Patient, store: RecordStore): readonly (readonly Criterion[])[] {
-  const { tokenizer } = store.options.indexer;
-  const ways: Criterion[][] = [];
-  const identifiers = identifierTexts(asked.identifier);
-  if (identifiers.length > 0) {
-    const any = identifiers.map((text) => tokenizer.token('Patient', 'identifier', 'value', text));
-    ways.push([{ kind: 'tokens', any, negate: false }]);
-  }
-  const families = familiesOf(asked);
-  const range = asked.birthDate === undefined ? undefined : dateRangeOf(asked.birthDate);
-  if (families.length > 0 && range) {
-    const any = families.map((family) =>
-      tokenizer.token('Patient', 'family', 'edge', [...family].slice(0, EDGE_LETTERS_MAX).join('')),
-    );
+function candidateSearches(asked: Patient): readonly SearchParameters[] {
+  const ways: SearchParameters[] = [];
+  const identifiers = (asked.identifier ?? []).flatMap(({ system, value }) =>
+    system !== undefined && value !== undefined ? [`${escaped(system)}|${escaped(value)}`] : [],
+  );
+  if (identifiers.length > 0) ways.push([['identifier', identifiers.slice(0, ALTERNATIVES_MAX).join(',')]]);
+  const families = familiesOf(asked).filter((family) => family !== '');
+  const { birthDate } = asked;
+  if (families.length > 0 && birthDate !== undefined && dateRangeOf(birthDate)) {
+    const names = families.slice(0, ALTERNATIVES_MAX).map(escaped);
     ways.push([
-      { kind: 'tokens', any, negate: false },
-      { kind: 'date', parameter: 'birthdate', any: [{ comparison: 'eq', range }] },
+      ['family', names.join(',')],
+      ['birthdate', birthDate],
     ]);
   }
   return ways;
@@ -97,7 +94,7 @@ export async function matchPatients(
   asked: Patient,
   options: { readonly countMax?: number; readonly onlyCertain?: boolean } = {},
 ): Promise<readonly MatchedPatient[]> {
-  const ways = candidateCriteria(asked, store);
+  const ways = candidateSearches(asked);
   if (ways.length === 0) {
     throw new FhirError({
       status: 422,
@@ -107,17 +104,12 @@ export async function matchPatients(
       expression: ['Parameters.parameter[0].resource'],
     });
   }
-  const { index, vault } = store.options;
+  const { index, indexer, vault, baseUrl } = store.options;
+  const context = { tokenizer: indexer.tokenizer, baseUrl, visibility: { kind: 'all' } as const };
   const seqs = new Set<number>();
-  for (const criteria of ways) {
-    const found = await index.search({
-      type: 'Patient',
-      criteria,
-      visibility: { kind: 'all' },
-      sort: { by: '_lastUpdated', descending: false },
-      countMax: MATCH_CANDIDATES_MAX,
-      countTotal: false,
-    });
+  for (const parameters of ways) {
+    const { plan } = parseSearch('Patient', parameters, context);
+    const found = await index.search({ ...plan, countMax: MATCH_CANDIDATES_MAX, countTotal: false });
     for (const seq of found.seqs) seqs.add(seq);
   }
   const candidates = await vault.bySeq([...seqs]);

@@ -73,7 +73,7 @@ export class TestWorld {
     this.keystore = keystore;
     this.vault = vault;
     this.index = index;
-    this.indexer = new Indexer(index, keystore);
+    this.indexer = new Indexer(index, { keystore, vault, baseUrl: BASE_URL });
     this.outbox = new Outbox({
       ...{ vault, ledger, batchWaitMs: 10 },
       signer: keystore.signer(LEDGER_SIGNING_KEY),

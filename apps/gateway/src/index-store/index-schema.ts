@@ -1,60 +1,38 @@
-import type { Kysely } from 'kysely';
-import type { Migration } from 'kysely/migration';
+/** Counted up with every change of the tables or of what is put into them: an index of another version is rebuilt. */
+export const SCHEMA_VERSION = 2;
 
-export interface IndexTables {
-  /** Current versions. `seq` is the version's place in the vault. */
-  entry: { seq: number; type: string; id: string; time: number };
-  /** Patients (local ids) whose records these are. */
-  subject: { seq: number; patient: string };
-  /** Keyed hashes of search values. */
-  token: { token: Uint8Array; seq: number };
-  /** Ends of dates and periods in milliseconds. */
-  date: { seq: number; parameter: string; low: number; high: number };
-  progress: { name: string; seq: number };
-}
-
-type Schema = Pick<Kysely<unknown>, 'schema'>;
-
-async function createTables({ schema }: Schema): Promise<void> {
-  await schema
-    .createTable('entry')
-    .addColumn('seq', 'integer', (column) => column.primaryKey())
-    .addColumn('type', 'text', (column) => column.notNull())
-    .addColumn('id', 'text', (column) => column.notNull())
-    .addColumn('time', 'integer', (column) => column.notNull())
-    .addUniqueConstraint('entry_identity', ['type', 'id'])
-    .execute();
-  await schema.createIndex('entry_type').on('entry').columns(['type', 'seq']).execute();
-  await schema
-    .createTable('subject')
-    .addColumn('seq', 'integer', (column) => column.notNull())
-    .addColumn('patient', 'text', (column) => column.notNull())
-    .addPrimaryKeyConstraint('subject_identity', ['seq', 'patient'])
-    .execute();
-  await schema.createIndex('subject_patient').on('subject').columns(['patient', 'seq']).execute();
-  await schema
-    .createTable('token')
-    .addColumn('token', 'blob', (column) => column.notNull())
-    .addColumn('seq', 'integer', (column) => column.notNull())
-    .execute();
-  await schema.createIndex('token_value').on('token').columns(['token', 'seq']).execute();
-  await schema.createIndex('token_entry').on('token').column('seq').execute();
-  await schema
-    .createTable('date')
-    .addColumn('seq', 'integer', (column) => column.notNull())
-    .addColumn('parameter', 'text', (column) => column.notNull())
-    .addColumn('low', 'integer', (column) => column.notNull())
-    .addColumn('high', 'integer', (column) => column.notNull())
-    .execute();
-  await schema.createIndex('date_entry').on('date').columns(['seq', 'parameter', 'low', 'high']).execute();
-  await schema
-    .createTable('progress')
-    .addColumn('name', 'text', (column) => column.primaryKey())
-    .addColumn('seq', 'integer', (column) => column.notNull())
-    .execute();
-}
-
-/** The index is derived: a new shape may drop everything and have it rebuilt. */
-export function indexMigrations(): Record<string, Migration> {
-  return { '0001-index': { up: createTables } };
-}
+/**
+ * - `entry`: current versions; `seq` is the version's place in the vault.
+ * - `subject`: patients (local ids) whose records these are.
+ * - `token`: keyed hashes of search values. `element` is 0, or numbers the elements of a composite.
+ * - `gram`: beginnings and trigrams of a text, once for every different text of a parameter, as keyed hashes.
+ * - `span`: dates in milliseconds and quantities, both ends. `parameter` may stand for a parameter and a unit.
+ * - `link`: references to resources of this gateway.
+ * - `held`: the tokens of an entry, so that they can be taken out again.
+ */
+export const SCHEMA = `
+create table entry (seq integer primary key, type text not null, id text not null, time integer not null);
+create unique index entry_identity on entry (type, id);
+create index entry_type on entry (type, seq);
+create index entry_time on entry (type, time);
+create table subject (seq integer not null, patient text not null, primary key (seq, patient)) without rowid;
+create index subject_patient on subject (patient, seq);
+create table token (
+  token blob not null, seq integer not null, element integer not null, primary key (token, seq, element)
+) without rowid;
+create table gram (gram blob not null, text blob not null, primary key (gram, text)) without rowid;
+create index gram_text on gram (text);
+create table span (
+  seq integer not null, parameter integer not null, element integer not null, low real not null, high real not null,
+  primary key (seq, parameter, element, low, high)
+) without rowid;
+create index span_low on span (parameter, low, high);
+create index span_high on span (parameter, high, low);
+create table link (
+  seq integer not null, parameter integer not null, type text not null, id text not null,
+  primary key (seq, parameter, type, id)
+) without rowid;
+create index link_target on link (parameter, id, type);
+create table held (seq integer primary key, tokens blob not null, texts blob not null);
+create table progress (name text primary key, seq integer not null) without rowid;
+`;

@@ -1,14 +1,21 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Kysely, sql, type Transaction } from 'kysely';
-import { migrate, openSqlite } from '../vault/index.ts';
-import { chunksOf } from '../vault/vault-rows.ts';
-import { type IndexTables, indexMigrations } from './index-schema.ts';
-import type { Page, SearchPlan, Visibility } from './search-plan.ts';
-import { pageQuery, totalQuery } from './search-sql.ts';
-import type { SearchValues } from './search-values.ts';
-
-const INSERT_ROWS_MAX = 500;
+import { IndexDatabase } from './index-database.ts';
+import {
+  RECORDS_SORTED_MAX,
+  type RecordTexts,
+  SearchTooCostlyError,
+  sortsByText,
+  TEXTS_COMPARED_MAX,
+  withSortedTexts,
+  withTokens,
+} from './record-texts.ts';
+import type { Page, SearchPlan, Selection, TextCriterion, Visibility } from './search-plan.ts';
+import { compareRows, FEW_MAX, type FoundRow, SearchRun } from './search-run.ts';
+import { ConditionWriter } from './search-sql.ts';
+import type { IndexedText, SearchValues } from './search-values.ts';
+import { allOf, isOneOf, name, sql } from './sql-fragment.ts';
+import { TOKEN_BYTES } from './tokenizer.ts';
 
 /** What changed in the vault, for the index to follow. */
 export interface IndexChange {
@@ -26,81 +33,265 @@ export interface IndexChange {
 /** Places in the vault of what was found, in order. */
 export interface Found {
   readonly seqs: readonly number[];
-  /** Absent when the plan did not ask for it. */
+  /** Absent when the plan did not ask for it, or counting stopped at its bound. */
   readonly total?: number;
   /** Where the next page begins; absent on the last. */
   readonly next?: Page;
 }
 
+/** Rows in order, the first of which make a page. */
+interface Rows {
+  readonly rows: readonly FoundRow[];
+  readonly total?: number;
+}
+
+/** A text of the index that may be what is looked for, and an entry that has it. */
+interface CandidateText {
+  readonly token: Uint8Array;
+  readonly seq: number;
+}
+
+/** Which references are followed from some entries, and what of the other end may be seen. */
+export interface LinkQuery {
+  /** Places of the entries. */
+  readonly from: readonly number[];
+  /** Numbers of the reference parameters. */
+  readonly parameters: readonly number[];
+  /** The type at the other end, and what of it may be seen. */
+  readonly type: string;
+  readonly visibility: Visibility;
+  /** `targets`: what the entries refer to; `sources`: what refers to them. */
+  readonly direction: 'targets' | 'sources';
+  readonly countMax: number;
+}
+
 /**
- * The search index of the current versions: derived from the vault, rebuilt when missing. It holds keyed tokens, dates
- * and local ids.
+ * The search index of the current versions: derived from the vault, rebuilt when missing. It holds keyed tokens, dates,
+ * numbers and local ids.
  */
 export class IndexStore {
-  readonly #db: Kysely<IndexTables>;
+  readonly #database: IndexDatabase;
+  #records: RecordTexts | undefined;
 
-  private constructor(db: Kysely<IndexTables>) {
-    this.#db = db;
+  private constructor(database: IndexDatabase) {
+    this.#database = database;
   }
 
   static async open(folder: string): Promise<IndexStore> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    return IndexStore.#openFile(join(folder, 'index.sqlite'));
+    return new IndexStore(new IndexDatabase(join(folder, 'index.sqlite')));
   }
 
   /** An index that stands in no file. */
-  static inMemory(): Promise<IndexStore> {
-    return IndexStore.#openFile(':memory:');
+  static inMemory(): IndexStore {
+    return new IndexStore(new IndexDatabase(':memory:'));
   }
 
-  static async #openFile(path: string): Promise<IndexStore> {
-    const db = openSqlite<IndexTables>({ path, durability: 'derived' });
-    await migrate(db, indexMigrations());
-    return new IndexStore(db);
+  /** Says where the records are read that decide about texts and their order. */
+  readTextsFrom(records: RecordTexts): void {
+    this.#records = records;
   }
 
   /** The highest place in the vault that this index has taken in. */
   async appliedSeq(): Promise<number> {
-    const row = await this.#db.selectFrom('progress').select('seq').executeTakeFirst();
-    return row?.seq ?? 0;
+    return this.#database.one<{ seq: number }>(sql`select seq from progress`)?.seq ?? 0;
   }
 
   /** Takes in changes, in the vault's order. The same change twice is the same as once. */
   async apply(changes: readonly IndexChange[]): Promise<void> {
     if (changes.length === 0) return;
     const newest = new Map(changes.map((change) => [`${change.type}/${change.id}`, change]));
-    const kept = [...newest.values()];
-    await this.#db.transaction().execute(async (tx) => {
-      for (const { type, id } of kept) await removeEntry(tx, type, id);
-      await insertEntries(
-        tx,
-        kept.filter(({ deleted }) => !deleted),
-      );
+    this.#database.transaction(() => {
+      for (const change of newest.values()) {
+        this.#remove(change.type, change.id);
+        if (!change.deleted) this.#insert(change);
+      }
       const seq = Math.max(...changes.map((change) => change.seq));
-      await tx
-        .insertInto('progress')
-        .values({ name: 'vault', seq })
-        .onConflict((conflict) =>
-          conflict.column('name').doUpdateSet({ seq: sql<number>`max(progress.seq, ${seq})` }),
-        )
-        .execute();
+      this.#database.run(
+        `insert into progress (name, seq) values ('vault', ?) on conflict (name) do update set seq = max(seq, excluded.seq)`,
+        seq,
+      );
     });
   }
 
+  #insert({ seq, type, id, time, subjects, values }: IndexChange): void {
+    const database = this.#database;
+    database.run('insert into entry (seq, type, id, time) values (?, ?, ?, ?)', seq, type, id, time);
+    for (const patient of new Set(subjects)) {
+      database.run('insert into subject (seq, patient) values (?, ?)', seq, patient);
+    }
+    const texts = values.texts.map(({ token }) => token);
+    for (const { token, element } of values.tokens) this.#insertToken(token, seq, element);
+    for (const text of values.texts) this.#insertText(text, seq);
+    for (const { parameter, element, low, high } of values.spans) {
+      database.run(
+        'insert or ignore into span (seq, parameter, element, low, high) values (?, ?, ?, ?, ?)',
+        ...[seq, parameter, element, low, high],
+      );
+    }
+    for (const { parameter, type: target, id: targetId } of values.links) {
+      database.run(
+        'insert or ignore into link (seq, parameter, type, id) values (?, ?, ?, ?)',
+        seq,
+        parameter,
+        target,
+        targetId,
+      );
+    }
+    const tokens = Buffer.concat([...values.tokens.map(({ token }) => token), ...texts]);
+    database.run('insert into held (seq, tokens, texts) values (?, ?, ?)', seq, tokens, Buffer.concat(texts));
+  }
+
+  #insertToken(token: Uint8Array, seq: number, element: number): void {
+    this.#database.run(
+      'insert or ignore into token (token, seq, element) values (?, ?, ?)',
+      token,
+      seq,
+      element,
+    );
+  }
+
+  /** A text's pieces stand in the index once, however many entries have the text. */
+  #insertText({ token, pieces }: IndexedText, seq: number): void {
+    this.#insertToken(token, seq, 0);
+    if (this.#database.one(sql`select 1 from gram where text = ${token} limit 1`)) return;
+    for (const piece of pieces()) {
+      this.#database.run('insert or ignore into gram (gram, text) values (?, ?)', piece, token);
+    }
+  }
+
+  #remove(type: string, id: string): void {
+    const database = this.#database;
+    const entry = database.one<{ seq: number; tokens: Uint8Array; texts: Uint8Array }>(
+      sql`select entry.seq as seq, held.tokens as tokens, held.texts as texts from entry join held on held.seq = entry.seq where entry.type = ${type} and entry.id = ${id}`,
+    );
+    if (!entry) return;
+    const { seq } = entry;
+    for (const token of tokensIn(entry.tokens)) {
+      database.run('delete from token where token = ? and seq = ?', token, seq);
+    }
+    for (const text of tokensIn(entry.texts)) {
+      database.run(
+        'delete from gram where text = ?1 and not exists (select 1 from token where token = ?1)',
+        text,
+      );
+    }
+    for (const table of ['span', 'link', 'subject', 'held', 'entry']) {
+      database.run(`delete from ${table} where seq = ?`, seq);
+    }
+  }
+
+  /**
+   * Finds one page of a plan.
+   * @throws {@link SearchTooCostlyError} when too many records would have to be opened for it.
+   */
   async search(plan: SearchPlan): Promise<Found> {
-    const total = plan.countTotal ? await totalQuery(this.#db, plan) : undefined;
-    const totalField = total === undefined ? {} : { total };
-    if (plan.countMax === 0) return { seqs: [], ...totalField };
-    const rows = await pageQuery(this.#db, plan);
-    const seqs = rows.slice(0, plan.countMax).map(({ seq }) => seq);
-    const last = rows[plan.countMax - 1];
-    if (rows.length <= plan.countMax || !last) return { seqs, ...totalField };
-    return { seqs, ...totalField, next: { seq: last.seq, key: last.key } };
+    return cut(plan, await this.#find(plan));
+  }
+
+  /** Finds one page of plans for several types, which are sorted alike: by `_lastUpdated` or `_id`. */
+  async searchTogether(plans: readonly SearchPlan[]): Promise<Found> {
+    const [first] = plans;
+    if (!first) return { seqs: [] };
+    const found: Rows[] = [];
+    for (const plan of plans) found.push(await this.#find(plan));
+    const rows = found.flatMap((one) => one.rows).sort((left, right) => compareRows(left, right, first.sort));
+    const totals = found.flatMap(({ total }) => total ?? []);
+    const isCounted = totals.length === plans.length;
+    const total = totals.reduce((sum, one) => sum + one, 0);
+    return cut(first, { rows, ...(isCounted ? { total } : {}) });
+  }
+
+  async #find(plan: SearchPlan): Promise<Rows> {
+    const asked = await withTokens(plan, this.#records, (criterion, selection) =>
+      this.#candidateTexts(criterion, selection),
+    );
+    if (sortsByText(asked) && asked.countMax > 0) return this.#sortedByText(asked);
+    const run = new SearchRun(this.#database, asked);
+    const few = run.few(FEW_MAX);
+    if (few) return after(asked, few);
+    return { rows: asked.countMax === 0 ? [] : run.page(), ...this.#totalOf(asked, run) };
+  }
+
+  #totalOf({ countTotal, countedMax }: SearchPlan, run: SearchRun): { readonly total?: number } {
+    if (!countTotal) return {};
+    const total = run.total();
+    return countedMax !== undefined && total > countedMax ? {} : { total };
+  }
+
+  async #sortedByText(plan: SearchPlan): Promise<Rows> {
+    const rows = new SearchRun(this.#database, { ...plan, countTotal: false }).rows(RECORDS_SORTED_MAX);
+    if (!rows) {
+      throw new SearchTooCostlyError(
+        `More than ${RECORDS_SORTED_MAX} records would have to be opened to sort them.`,
+        'Narrow the search, or sort by _lastUpdated, _id, a date, a number or a quantity.',
+      );
+    }
+    const sorted = [...(await withSortedTexts(plan, rows, this.#records))];
+    return after(
+      plan,
+      sorted.sort((left, right) => compareRows(left, right, plan.sort)),
+    );
+  }
+
+  /**
+   * The texts that hold all pieces of what is looked for, each with one entry that the caller may see. At most so many
+   * and one more.
+   */
+  async #candidateTexts(
+    { grams, overflow }: TextCriterion,
+    { type, visibility }: Selection,
+  ): Promise<readonly CandidateText[]> {
+    const [first, ...others] = grams;
+    if (!first) return [];
+    const visible = new ConditionWriter().visibility(visibility, name('e0'));
+    const held = sql`(select token.seq from token cross join entry e0 on e0.seq = token.seq where token.token = texts.text and e0.type = ${type} and ${visible} limit 1)`;
+    const rest = others.map(
+      (gram) => sql`exists (select 1 from gram o where o.gram = ${gram} and o.text = gram.text)`,
+    );
+    const texts = sql`select gram.text as text from gram where gram.gram = ${first} and ${allOf(rest)} union select gram.text as text from gram where gram.gram = ${overflow}`;
+    return this.#database.all<CandidateText>(
+      sql`select token, seq from (select texts.text as token, ${held} as seq from (${texts}) as texts) where seq is not null limit ${TEXTS_COMPARED_MAX + 1}`,
+    );
+  }
+
+  /** The entries at the other end of references, each once, in the vault's order. */
+  async linked(query: LinkQuery): Promise<readonly number[]> {
+    const { from, parameters, type, visibility, direction, countMax } = query;
+    if (from.length === 0 || parameters.length === 0) return [];
+    const visible = new ConditionWriter().visibility(visibility, name('e0'));
+    const joins =
+      direction === 'targets'
+        ? sql`link cross join entry e0 on e0.type = link.type and e0.id = link.id where ${isOneOf(name('link.seq'), from)}`
+        : sql`entry origin cross join link on link.id = origin.id and link.type = origin.type cross join entry e0 on e0.seq = link.seq where ${isOneOf(name('origin.seq'), from)}`;
+    const rows = this.#database.all<{ seq: number }>(
+      sql`select distinct e0.seq as seq from ${joins} and ${isOneOf(name('link.parameter'), parameters)} and e0.type = ${type} and ${visible} order by e0.seq limit ${countMax}`,
+    );
+    return rows.map(({ seq }) => seq);
   }
 
   async close(): Promise<void> {
-    await this.#db.destroy();
+    this.#database.close();
   }
+}
+
+/** What follows `plan.after` in rows that are all there, in order. */
+function after(plan: SearchPlan, rows: readonly FoundRow[]): Rows {
+  const { after: last, sort } = plan;
+  const rest = last ? rows.filter((row) => compareRows(row, last, sort) > 0) : rows;
+  return { rows: rest, ...(plan.countTotal ? { total: rows.length } : {}) };
+}
+
+function cut({ countMax }: SearchPlan, { rows, ...total }: Rows): Found {
+  const seqs = rows.slice(0, countMax).map(({ seq }) => seq);
+  const last = rows[countMax - 1];
+  return rows.length <= countMax || !last
+    ? { seqs, ...total }
+    : { seqs, ...total, next: { seq: last.seq, keys: last.keys } };
+}
+
+function* tokensIn(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += TOKEN_BYTES) yield bytes.slice(at, at + TOKEN_BYTES);
 }
 
 /**
@@ -108,42 +299,12 @@ export class IndexStore {
  * granular scopes mean the same for what is written as for what is found.
  */
 export async function wouldFind(change: IndexChange, visibility: Visibility): Promise<boolean> {
-  const index = await IndexStore.inMemory();
+  const index = IndexStore.inMemory();
   try {
     await index.apply([change]);
-    const sort = { by: '_lastUpdated', descending: false } as const;
-    const plan = { type: change.type, criteria: [], visibility, sort, countMax: 0, countTotal: true };
+    const plan = { type: change.type, criteria: [], visibility, sort: [], countMax: 0, countTotal: true };
     return (await index.search(plan)).total === 1;
   } finally {
     await index.close();
   }
-}
-
-async function removeEntry(tx: Transaction<IndexTables>, type: string, id: string): Promise<void> {
-  const entry = await tx
-    .selectFrom('entry')
-    .select('seq')
-    .where('type', '=', type)
-    .where('id', '=', id)
-    .executeTakeFirst();
-  if (!entry) return;
-  await tx.deleteFrom('token').where('seq', '=', entry.seq).execute();
-  await tx.deleteFrom('date').where('seq', '=', entry.seq).execute();
-  await tx.deleteFrom('subject').where('seq', '=', entry.seq).execute();
-  await tx.deleteFrom('entry').where('seq', '=', entry.seq).execute();
-}
-
-async function insertEntries(tx: Transaction<IndexTables>, changes: readonly IndexChange[]): Promise<void> {
-  const entries = changes.map(({ seq, type, id, time }) => ({ seq, type, id, time }));
-  const subjects = changes.flatMap(({ seq, subjects: ids }) => ids.map((patient) => ({ seq, patient })));
-  const tokens = changes.flatMap(({ seq, values }) => values.tokens.map((token) => ({ token, seq })));
-  const dates = changes.flatMap(({ seq, values }) =>
-    values.dates.map(({ parameter, low, high }) => ({ seq, parameter, low, high })),
-  );
-  for (const chunk of chunksOf(entries, INSERT_ROWS_MAX))
-    await tx.insertInto('entry').values(chunk).execute();
-  for (const chunk of chunksOf(subjects, INSERT_ROWS_MAX))
-    await tx.insertInto('subject').values(chunk).execute();
-  for (const chunk of chunksOf(tokens, INSERT_ROWS_MAX)) await tx.insertInto('token').values(chunk).execute();
-  for (const chunk of chunksOf(dates, INSERT_ROWS_MAX)) await tx.insertInto('date').values(chunk).execute();
 }

@@ -1,29 +1,21 @@
-import { type Expression, type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
-import { type DateRange, TIME_MAX, TIME_MIN } from './date-range.ts';
-import type { IndexTables } from './index-schema.ts';
 import type {
+  CompositePart,
   Criterion,
-  DateComparison,
-  SearchPlan,
-  SortOrder,
+  Selection,
+  SpanComparison,
   Visibility,
   VisibleSubjects,
 } from './search-plan.ts';
+import { ALWAYS, allOf, anyOf, isOneOf, NEVER, name, type SqlFragment, sql } from './sql-fragment.ts';
 
-type Condition = RawBuilder<SqlBool>;
+type Range = Omit<SpanComparison, 'parameter'>;
 
-function any(conditions: readonly Condition[]): Condition {
-  return conditions.length === 0 ? sql`1 = 0` : sql`(${sql.join(conditions, sql` or `)})`;
-}
-
-/** Compares the span `low..high` of an entry with the span asked for (FHIR R4, search, section 3.1.1.4.4). */
-function comparison(
-  low: RawBuilder<unknown>,
-  high: RawBuilder<unknown>,
-  kind: DateComparison,
-  range: DateRange,
-): Condition {
-  const within = sql<SqlBool>`(${low} >= ${range.low} and ${high} <= ${range.high})`;
+/**
+ * Compares an entry's span with what is asked for (FHIR R4, search, section 3.1.1.4.4). Bounds that follow from the
+ * rule stand first, so that the indexes over low and high can be used.
+ */
+function comparison(low: SqlFragment, high: SqlFragment, { comparison: kind, ...range }: Range): SqlFragment {
+  const within = sql`(${low} >= ${range.low} and ${low} <= ${range.high} and ${high} <= ${range.high})`;
   switch (kind) {
     case 'eq':
       return within;
@@ -34,9 +26,9 @@ function comparison(
     case 'lt':
       return sql`${low} < ${range.low}`;
     case 'ge':
-      return sql`(${high} > ${range.high} or ${within})`;
+      return sql`(${high} >= ${range.low} and (${high} > ${range.high} or ${low} >= ${range.low}))`;
     case 'le':
-      return sql`(${low} < ${range.low} or ${within})`;
+      return sql`(${low} <= ${range.high} and (${low} < ${range.low} or ${high} <= ${range.high}))`;
     case 'sa':
       return sql`${low} > ${range.high}`;
     case 'eb':
@@ -46,89 +38,227 @@ function comparison(
   }
 }
 
-function criterionCondition(criterion: Criterion): Condition {
-  switch (criterion.kind) {
-    case 'tokens': {
-      const found = sql`entry.seq in (select seq from token where token in (${sql.join(criterion.any)}))`;
-      if (criterion.any.length === 0) return criterion.negate ? sql`1 = 1` : sql`1 = 0`;
-      return criterion.negate ? sql`not (${found})` : (found as Condition);
+function spanComparison(alias: SqlFragment, one: SpanComparison): SqlFragment {
+  const compared = comparison(sql`${alias}.low`, sql`${alias}.high`, one);
+  return sql`(${alias}.parameter = ${one.parameter} and ${compared})`;
+}
+
+function linkTarget(
+  alias: SqlFragment,
+  { type, id }: { readonly type?: string; readonly id: string },
+): SqlFragment {
+  return type === undefined
+    ? sql`${alias}.id = ${id}`
+    : sql`(${alias}.id = ${id} and ${alias}.type = ${type})`;
+}
+
+/** Writes conditions; every entry of a nested selection gets an alias of its own. */
+export class ConditionWriter {
+  #aliases = 0;
+
+  alias(): SqlFragment {
+    this.#aliases += 1;
+    return name(`e${this.#aliases}`);
+  }
+
+  /** Everything that an entry of a selection must meet, its type apart. */
+  selection(selection: Selection, entry: SqlFragment): SqlFragment {
+    const criteria = selection.criteria.map((criterion) => this.criterion(criterion, entry));
+    return allOf([...criteria, this.visibility(selection.visibility, entry)]);
+  }
+
+  visibility(visibility: Visibility, entry: SqlFragment): SqlFragment {
+    const subjects = subjectsCondition(visibility, entry);
+    return visibility.granted ? allOf([subjects, this.#groups(visibility.granted, entry)]) : subjects;
+  }
+
+  #groups(groups: readonly (readonly Criterion[])[], entry: SqlFragment): SqlFragment {
+    return anyOf(groups.map((criteria) => allOf(criteria.map((one) => this.criterion(one, entry)))));
+  }
+
+  criterion(criterion: Criterion, entry: SqlFragment): SqlFragment {
+    switch (criterion.kind) {
+      case 'tokens':
+        return tokensCondition(criterion, entry);
+      case 'grams':
+        return sql`exists (select 1 from gram join token on token.token = gram.text and token.seq = ${entry}.seq where ${isOneOf(name('gram.gram'), criterion.any)})`;
+      case 'span':
+        return sql`exists (select 1 from span where span.seq = ${entry}.seq and ${anyOf(criterion.any.map((one) => spanComparison(name('span'), one)))})`;
+      case 'link':
+        return sql`exists (select 1 from link where link.seq = ${entry}.seq and link.parameter = ${criterion.parameter} and ${anyOf(criterion.any.map((one) => linkTarget(name('link'), one)))})`;
+      case 'ids':
+        return isOneOf(sql`${entry}.id`, criterion.any);
+      case 'last-updated':
+        return anyOf(criterion.any.map((one) => comparison(sql`${entry}.time`, sql`${entry}.time`, one)));
+      case 'composite':
+        return sql`exists (${compositeQuery(criterion.parts, sql`${entry}.seq`)})`;
+      case 'chain':
+        return this.#chain(criterion, entry);
+      case 'has':
+        return this.#has(criterion, entry);
+      case 'any':
+        return this.#groups(criterion.groups, entry);
+      case 'text':
+        throw new Error('a text is looked up before the search');
     }
-    case 'date': {
-      const compared = criterion.any.map((one) =>
-        comparison(sql.ref('date.low'), sql.ref('date.high'), one.comparison, one.range),
-      );
-      return sql`exists (select 1 from date where date.seq = entry.seq and date.parameter = ${criterion.parameter} and ${any(compared)})`;
+  }
+
+  #chain({ parameter, target }: Extract<Criterion, { kind: 'chain' }>, entry: SqlFragment): SqlFragment {
+    const at = this.alias();
+    return sql`exists (select 1 from link cross join entry ${at} on ${at}.type = link.type and ${at}.id = link.id where link.seq = ${entry}.seq and link.parameter = ${parameter} and link.type = ${target.type} and ${this.selection(target, at)})`;
+  }
+
+  #has({ parameter, source }: Extract<Criterion, { kind: 'has' }>, entry: SqlFragment): SqlFragment {
+    const at = this.alias();
+    return sql`exists (select 1 from link cross join entry ${at} on ${at}.seq = link.seq where link.parameter = ${parameter} and link.id = ${entry}.id and link.type = ${entry}.type and ${this.selection(source, at)})`;
+  }
+
+  /**
+   * The places of all entries that meet a criterion, found by an index and not by looking at every entry; undefined
+   * where no index leads to them.
+   */
+  driver(criterion: Criterion, type: string): SqlFragment | undefined {
+    switch (criterion.kind) {
+      case 'tokens':
+        return criterion.negate
+          ? undefined
+          : sql`select seq from token where ${isOneOf(name('token'), criterion.any)}`;
+      case 'grams':
+        return sql`select token.seq as seq from gram cross join token on token.token = gram.text where ${isOneOf(name('gram.gram'), criterion.any)}`;
+      case 'span':
+        return spanDriver(criterion.any);
+      case 'link':
+        return sql`select seq from link where link.parameter = ${criterion.parameter} and ${anyOf(criterion.any.map((one) => linkTarget(name('link'), one)))}`;
+      case 'ids':
+        return sql`select seq from entry where type = ${type} and ${isOneOf(name('id'), criterion.any)}`;
+      case 'last-updated':
+        return sql`select seq from entry where type = ${type} and ${anyOf(criterion.any.map((one) => comparison(name('time'), name('time'), one)))}`;
+      case 'composite':
+        return compositeQuery(criterion.parts);
+      case 'chain':
+        return this.#chainDriver(criterion);
+      case 'has':
+        return this.#hasDriver(criterion);
+      case 'any':
+        return this.#anyDriver(criterion.groups, type);
+      default:
+        return undefined;
     }
-    case 'ids':
-      return criterion.any.length === 0 ? sql`1 = 0` : sql`entry.id in (${sql.join(criterion.any)})`;
-    case 'last-updated':
-      return any(
-        criterion.any.map((one) =>
-          comparison(sql.ref('entry.time'), sql.ref('entry.time'), one.comparison, one.range),
-        ),
-      );
+  }
+
+  /** Every group must be easily found: then they are, together. */
+  #anyDriver(groups: readonly (readonly Criterion[])[], type: string): SqlFragment | undefined {
+    let union: SqlFragment | undefined;
+    for (const group of groups) {
+      const driver = this.#firstDriver(group, type);
+      if (!driver) return undefined;
+      union = union ? sql`${union} union ${driver}` : driver;
+    }
+    return union;
+  }
+
+  #firstDriver(criteria: readonly Criterion[], type: string): SqlFragment | undefined {
+    for (const criterion of byLikelyFewest(criteria)) {
+      const driver = this.driver(criterion, type);
+      if (driver) return driver;
+    }
+    return undefined;
+  }
+
+  /** From what is referred to, if that is easily found, to what refers to it. */
+  #chainDriver({ parameter, target }: Extract<Criterion, { kind: 'chain' }>): SqlFragment | undefined {
+    const found = this.selectionDriver(target);
+    if (!found) return undefined;
+    const at = this.alias();
+    return sql`select link.seq as seq from (${found}) as ${at}_found cross join entry ${at} on ${at}.seq = ${at}_found.seq cross join link on link.parameter = ${parameter} and link.id = ${at}.id and link.type = ${at}.type where ${at}.type = ${target.type} and ${this.selection(target, at)}`;
+  }
+
+  #hasDriver({ parameter, source }: Extract<Criterion, { kind: 'has' }>): SqlFragment | undefined {
+    const found = this.selectionDriver(source);
+    if (!found) return undefined;
+    const at = this.alias();
+    const referred = this.alias();
+    return sql`select ${referred}.seq as seq from (${found}) as ${at}_found cross join entry ${at} on ${at}.seq = ${at}_found.seq cross join link on link.seq = ${at}.seq and link.parameter = ${parameter} cross join entry ${referred} on ${referred}.type = link.type and ${referred}.id = link.id where ${at}.type = ${source.type} and ${this.selection(source, at)}`;
+  }
+
+  /** The first criterion of a nested selection that an index leads to. */
+  selectionDriver({ criteria, type, visibility }: Selection): SqlFragment | undefined {
+    return this.#firstDriver(criteria, type) ?? subjectDriver(visibility);
   }
 }
 
-function visibilityCondition(visibility: Visibility): Condition {
-  const { granted } = visibility;
-  if (!granted) return subjectsCondition(visibility);
-  const groups = granted.map(
-    (criteria) => sql<SqlBool>`(${sql.join([sql`1 = 1`, ...criteria.map(criterionCondition)], sql` and `)})`,
+/** Which criteria usually leave the fewest entries. */
+const LIKELY_FEWEST: readonly Criterion['kind'][] = [
+  'ids',
+  'link',
+  'grams',
+  'composite',
+  'chain',
+  'has',
+  'tokens',
+  'span',
+  'last-updated',
+];
+
+export function byLikelyFewest(criteria: readonly Criterion[]): readonly Criterion[] {
+  const rank = ({ kind }: Criterion): number => {
+    const at = LIKELY_FEWEST.indexOf(kind);
+    return at === -1 ? LIKELY_FEWEST.length : at;
+  };
+  return [...criteria].sort((left, right) => rank(left) - rank(right));
+}
+
+function tokensCondition(
+  { any, negate }: { readonly any: readonly Uint8Array[]; readonly negate: boolean },
+  entry: SqlFragment,
+): SqlFragment {
+  if (any.length === 0) return negate ? ALWAYS : NEVER;
+  const found = sql`exists (select 1 from token where ${isOneOf(name('token.token'), any)} and token.seq = ${entry}.seq)`;
+  return negate ? sql`not ${found}` : found;
+}
+
+/** `ne` holds for almost everything: no index leads to it. */
+function spanDriver(any: readonly SpanComparison[]): SqlFragment | undefined {
+  if (any.some((one) => one.comparison === 'ne')) return undefined;
+  const [first, ...others] = any.map(
+    (one) => sql`select seq from span where ${spanComparison(name('span'), one)}`,
   );
-  return sql`(${subjectsCondition(visibility)} and ${any(groups)})`;
+  if (!first) return undefined;
+  return others.reduce((union, one) => sql`${union} union ${one}`, first);
 }
 
-function subjectsCondition(visibility: VisibleSubjects): Condition {
-  const owned = sql`select 1 from subject where subject.seq = entry.seq`;
-  if (visibility.kind === 'all') return sql`1 = 1`;
-  const { patient, includeUnowned } = visibility;
-  const nobodyElse = sql<SqlBool>`not exists (${owned} and subject.patient <> ${patient})`;
-  return includeUnowned
-    ? nobodyElse
-    : sql`(exists (${owned} and subject.patient = ${patient}) and ${nobodyElse})`;
+function partCondition(part: CompositePart, alias: SqlFragment): SqlFragment {
+  return part.kind === 'tokens'
+    ? isOneOf(sql`${alias}.token`, part.any)
+    : anyOf(part.any.map((one) => spanComparison(alias, one)));
 }
 
-/** What entries are sorted by. Those without the date come last in either direction. */
-function sortKey(sort: SortOrder): RawBuilder<number> {
-  if (sort.by === '_lastUpdated') return sql<number>`entry.seq`;
-  const { date } = sort.by;
-  const end = sort.descending ? sql`max(date.low)` : sql`min(date.low)`;
-  const missing = sort.descending ? TIME_MIN : TIME_MAX;
-  return sql<number>`coalesce((select ${end} from date where date.seq = entry.seq and date.parameter = ${date}), ${missing})`;
+/** Entries with one element that meets all parts: of one entry, where a place is given. */
+function compositeQuery(parts: readonly CompositePart[], seq?: SqlFragment): SqlFragment {
+  const [first, ...others] = parts;
+  if (!first) return sql`select seq from entry where ${NEVER}`;
+  const table = (part: CompositePart): SqlFragment => name(part.kind === 'tokens' ? 'token' : 'span');
+  let from = sql`${table(first)} p0`;
+  const conditions = [partCondition(first, name('p0'))];
+  if (seq) conditions.push(sql`p0.seq = ${seq}`);
+  others.forEach((part, index) => {
+    const alias = name(`p${index + 1}`);
+    from = sql`${from} cross join ${table(part)} ${alias} on ${alias}.seq = p0.seq and ${alias}.element = p0.element`;
+    conditions.push(partCondition(part, alias));
+  });
+  return sql`select p0.seq as seq from ${from} where ${allOf(conditions)}`;
 }
 
-function conditionsOf(plan: SearchPlan): Condition {
-  const all: Condition[] = [
-    sql`entry.type = ${plan.type}`,
-    visibilityCondition(plan.visibility),
-    ...plan.criteria.map(criterionCondition),
-  ];
-  return sql`(${sql.join(all, sql` and `)})`;
+function subjectsCondition(visible: VisibleSubjects, entry: SqlFragment): SqlFragment {
+  if (visible.kind === 'all') return ALWAYS;
+  const { patient, includeUnowned } = visible;
+  const nobodyElse = sql`not exists (select 1 from subject where subject.seq = ${entry}.seq and subject.patient <> ${patient})`;
+  if (includeUnowned) return nobodyElse;
+  return sql`(exists (select 1 from subject where subject.seq = ${entry}.seq and subject.patient = ${patient}) and ${nobodyElse})`;
 }
 
-/** Rows of one page and one more, which says whether another page follows. */
-export async function pageQuery(
-  db: Kysely<IndexTables>,
-  plan: SearchPlan,
-): Promise<readonly { readonly seq: number; readonly key: number }[]> {
-  const key = sortKey(plan.sort);
-  const direction = plan.sort.descending ? sql`desc` : sql`asc`;
-  const beyond = plan.sort.descending ? sql`<` : sql`>`;
-  const after: Expression<SqlBool> = plan.after
-    ? sql`(sort_key ${beyond} ${plan.after.key} or (sort_key = ${plan.after.key} and seq > ${plan.after.seq}))`
-    : sql`1 = 1`;
-  const query = sql<{ seq: number; key: number }>`
-    select seq, sort_key as key
-    from (select entry.seq as seq, ${key} as sort_key from entry where ${conditionsOf(plan)}) as found
-    where ${after}
-    order by sort_key ${direction}, seq
-    limit ${plan.countMax + 1}`;
-  return (await query.execute(db)).rows;
-}
-
-/** How many entries the plan finds for this caller. */
-export async function totalQuery(db: Kysely<IndexTables>, plan: SearchPlan): Promise<number> {
-  const query = sql<{ total: number }>`select count(*) as total from entry where ${conditionsOf(plan)}`;
-  return (await query.execute(db)).rows[0]?.total ?? 0;
+/** The records of the patient who alone may be seen. */
+export function subjectDriver(visible: VisibleSubjects): SqlFragment | undefined {
+  if (visible.kind === 'all' || visible.includeUnowned) return undefined;
+  return sql`select seq from subject where patient = ${visible.patient}`;
 }
