@@ -63,15 +63,14 @@ interface ElementDraft extends Draft<ElementRule> {
 }
 
 const SYSTEM_TYPE = 'http://hl7.org/fhirpath/System.';
-/** R4 gives these three a FHIRPath type of their own, and says what they are only in prose. */
-const TYPES_BY_PATH: Readonly<Record<string, string>> = { 'Extension.url': 'uri', 'Resource.id': 'id' };
+/** The id of a resource has a form of its own (FHIR R4, resource, section 2.26.3.3), which R4's type does not say. */
+export const RESOURCE_ID_TYPE = 'resource-id';
 
-function typeCode(path: string, type: ElementDefinitionType): string {
+function typeCode(element: ElementDefinition, type: ElementDefinitionType): string {
   const code = type.code ?? '';
+  if (element.base?.path === 'Resource.id') return RESOURCE_ID_TYPE;
   if (!code.startsWith(SYSTEM_TYPE)) return code;
-  const isResourceId = /^[A-Z][A-Za-z]+\.id$/.test(path);
-  const fhirType = type.extension?.[0]?.valueUrl ?? code.slice(SYSTEM_TYPE.length).toLowerCase();
-  return TYPES_BY_PATH[path] ?? (isResourceId ? 'resource-id' : fhirType);
+  return type.extension?.[0]?.valueUrl ?? code.slice(SYSTEM_TYPE.length).toLowerCase();
 }
 
 function capitalized(text: string): string {
@@ -91,7 +90,7 @@ function draftOf(element: ElementDefinition): ElementDraft {
   const isChoice = last.endsWith('[x]');
   const name = isChoice ? last.slice(0, -3) : last;
   const types = (element.type ?? []).map((type) => ({
-    code: typeCode(path, type),
+    code: typeCode(element, type),
     targets: type.targetProfile ?? [],
     profiles: type.profile ?? [],
   }));

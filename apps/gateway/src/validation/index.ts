@@ -1,11 +1,13 @@
 export { FHIR_VERSION } from './definition-texts.ts';
 export { type Definitions, loadDefinitions } from './definitions.ts';
 export { RESOURCE_LIMITS, type ResourceLimits } from './structure-check.ts';
+export { type CanonicalQuantity, canonicalQuantity, isUcumUnit, UCUM_SYSTEM } from './units.ts';
 export {
   ISSUES_MAX,
   isR4ResourceType,
   VALIDATOR,
   type Validation,
+  type ValidationOptions,
   type Validator,
   validateResource,
   validationOf,

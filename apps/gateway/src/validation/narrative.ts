@@ -10,7 +10,7 @@ const TAG = /<(\/?)([A-Za-z][A-Za-z0-9:-]*)((?:[^<>"']|"[^"<]*"|'[^'<]*')*?)(\/?
 const COMMENT = /<!--(?:[^-]|-(?!-))*-->/y;
 const EVENT_ATTRIBUTE = /\son[a-z]+\s*=/i;
 const ATTRIBUTE_URL = /\s(?:href|src|cite|background)\s*=\s*["']\s*([^"']*)/gi;
-const ALLOWED_URL = /^(?:https?:|mailto:|urn:|#|data:image\/|[^:]*$)/i;
+const ALLOWED_URL = /^(?:https?:|ftp:|mailto:|urn:|#|data: ?image\/|[^:]*$)/i;
 export const NARRATIVE_DEPTH_MAX = 64;
 
 function attributeProblem(attributes: string): string | undefined {
@@ -75,7 +75,7 @@ class NarrativeReader {
 
 /**
  * What is wrong with the XHTML of a narrative, or `undefined`: R4's txt-1 (only formatting: no script, form, object,
- * event attribute or active link) and txt-2 (some content), which `@medplum/core` takes for granted.
+ * event attribute or active link) and txt-2 (some content), which FHIRPath libraries take for granted.
  */
 export function narrativeProblem(div: string): string | undefined {
   const reader = new NarrativeReader(div.trim());

@@ -1,11 +1,14 @@
-import { MEDPLUM_VERSION, OperationOutcomeError, validateResource as validateWithCore } from '@medplum/core';
-import type { OperationOutcomeIssue, Resource } from '@medplum/fhirtypes';
-import { type CollectedTokens, checkBindings } from './binding-check.ts';
-import { withoutValues } from './core-issues.ts';
+import { MEDPLUM_VERSION } from '@medplum/core';
+import type { OperationOutcomeIssue } from '@medplum/fhirtypes';
+import { version as fhirpathVersion } from 'fhirpath';
 import { FHIR_VERSION } from './definition-texts.ts';
 import { type Definitions, loadDefinitions } from './definitions.ts';
+import { checkResource } from './element-check.ts';
 import { issueAt } from './issue.ts';
+import { isObject, type JsonObject } from './json-object.ts';
+import { checkProfile } from './profile-check.ts';
 import { checkStructure, type NameOf, RESOURCE_LIMITS, type ResourceLimits } from './structure-check.ts';
+import { Walk } from './walk.ts';
 
 /** Who validates, as it is recorded with each record. `version` changes whenever an answer could. */
 export interface Validator {
@@ -14,19 +17,30 @@ export interface Validator {
 }
 
 /** Our own checks' part of the version: raise it with every change to this folder that changes an answer. */
-const CHECKS_VERSION = '1';
+const CHECKS_VERSION = '2';
 export const VALIDATOR: Validator = {
   name: 'careledger-r4',
-  version: `${CHECKS_VERSION}+fhir-${FHIR_VERSION}.medplum-${MEDPLUM_VERSION}`,
+  version: `${CHECKS_VERSION}+fhir-${FHIR_VERSION}.medplum-${MEDPLUM_VERSION}.fhirpath-${fhirpathVersion}`,
 };
 /** Issues that one answer lists: more help nobody. */
 export const ISSUES_MAX = 100;
+
+export interface ValidationOptions {
+  readonly limits?: ResourceLimits;
+  /** Canonical URLs of profiles to validate against besides those that the resource declares. */
+  readonly profiles?: readonly string[];
+}
 
 /** What is recorded with a record version: who judged it, by which version, and how (LED-28). */
 export interface Validation {
   readonly validator: Validator;
   readonly valid: boolean;
   readonly issues: readonly OperationOutcomeIssue[];
+  /**
+   * Outside code systems (`LOINC`, `SNOMED CT`, `other`) with codes in the resource of which only the form was checked:
+   * their lists are their publishers'.
+   */
+  readonly systemsNotLookedUp: readonly string[];
 }
 
 function namesFor(definitions: Definitions): NameOf {
@@ -34,21 +48,6 @@ function namesFor(definitions: Definitions): NameOf {
     const bare = key.startsWith('_') ? key.slice(1) : key;
     return definitions.elementNames.has(bare.toLowerCase()) ? key : '(unknown)';
   };
-}
-
-function coreIssues(
-  resource: Resource,
-  limits: ResourceLimits,
-): { readonly issues: readonly OperationOutcomeIssue[]; readonly tokens: CollectedTokens } {
-  const tokens: CollectedTokens = {};
-  try {
-    const options = { base64BinaryMaxBytes: limits.attachmentBytesMax, collect: { tokens } };
-    return { issues: validateWithCore(resource, options), tokens };
-  } catch (error) {
-    if (error instanceof OperationOutcomeError) return { issues: error.outcome.issue, tokens };
-    // Core throws plain errors where a scalar stands for an object; what it says may quote the resource.
-    return { issues: [issueAt(resource.resourceType, 'structure', '')], tokens };
-  }
 }
 
 /** Each expression once with the first thing said about it at its severity; errors first. */
@@ -67,41 +66,74 @@ function isError(issue: OperationOutcomeIssue): boolean {
   return issue.severity === 'error' || issue.severity === 'fatal';
 }
 
-/**
- * Validates a resource of any R4 type: structure, cardinality, types, invariants, targets of references, required
- * bindings that R4 enumerates, narrative, limits. Not covered: profiles beyond R4, bindings to SNOMED CT, LOINC, UCUM and the like,
- * whether a reference's target exists, `contained` resources that nothing refers to (dom-3).
- *
- * @param resource - Plain JSON; of a lossless one its `toPlain`.
- * @returns Issues with FHIRPath expressions and without any value of the resource; empty when it is valid.
- */
-export function validateResource(
-  resource: unknown,
-  limits: ResourceLimits = RESOURCE_LIMITS,
-): readonly OperationOutcomeIssue[] {
-  const definitions = loadDefinitions();
-  if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) {
-    return [issueAt('Resource', 'structure', 'A resource must be a JSON object')];
+function checkAskedProfiles(
+  walk: Walk,
+  resource: JsonObject,
+  type: string,
+  profiles: readonly string[],
+): void {
+  const scope = { resource, root: resource, entries: new Map() };
+  const item = {
+    value: resource,
+    shadow: undefined,
+    type: { code: type, targets: [], profiles: [] },
+    at: type,
+  };
+  for (const canonical of profiles) {
+    const profile = walk.definitions.structure(canonical);
+    if (profile) checkProfile(walk, profile, item, scope);
+    else walk.report(type, 'not-found', 'The profile to validate against is not known here');
   }
-  const { resourceType } = resource as { resourceType?: unknown };
+}
+
+interface Findings {
+  readonly issues: readonly OperationOutcomeIssue[];
+  readonly systemsNotLookedUp: readonly string[];
+}
+
+function examine(
+  resource: unknown,
+  { limits = RESOURCE_LIMITS, profiles = [] }: ValidationOptions,
+): Findings {
+  const definitions = loadDefinitions();
+  const only = (issue: OperationOutcomeIssue) => ({ issues: [issue], systemsNotLookedUp: [] });
+  if (!isObject(resource)) return only(issueAt('Resource', 'structure', 'A resource must be a JSON object'));
+  const { resourceType } = resource;
   if (typeof resourceType !== 'string' || !definitions.resourceTypes.has(resourceType)) {
-    return [issueAt('Resource.resourceType', 'structure', 'R4 defines no such resource type')];
+    return only(issueAt('Resource.resourceType', 'structure', 'R4 defines no such resource type'));
   }
   const nameOf = namesFor(definitions);
   const structure = checkStructure(resource, { resourceType, limits, nameOf });
-  if (structure.exceeded) return distinct(structure.issues);
-  const core = coreIssues(resource as Resource, limits);
-  return distinct([
-    ...structure.issues,
-    ...core.issues.map((issue) => withoutValues(issue, resourceType, nameOf)),
-    ...checkBindings(core.tokens, definitions, nameOf),
-  ]);
+  if (structure.exceeded) return { issues: distinct(structure.issues), systemsNotLookedUp: [] };
+  const walk = new Walk(definitions, limits, nameOf);
+  checkResource(walk, resource, resourceType);
+  checkAskedProfiles(walk, resource, resourceType, profiles);
+  return {
+    issues: distinct([...structure.issues, ...walk.issues]),
+    systemsNotLookedUp: [...walk.systemsNotLookedUp].sort(),
+  };
+}
+
+/**
+ * Validates a resource of any R4 type: structure, cardinality, types, formats, invariants, targets of references, required
+ * bindings that can be enumerated, narrative, limits, and the profiles that it declares and this process knows
+ * (`loadProfiles`). Not covered: whether a reference's target exists, whether a code of SNOMED CT, LOINC or another
+ * outside system exists (its form is checked).
+ *
+ * @param resource - Plain JSON; of a lossless one its `toPlain`.
+ * @returns Issues with FHIRPath expressions and without any value of the resource; no errors among them when it is valid.
+ */
+export function validateResource(
+  resource: unknown,
+  options: ValidationOptions = {},
+): readonly OperationOutcomeIssue[] {
+  return examine(resource, options).issues;
 }
 
 /** {@link validateResource} as the record that is kept beside a record version. */
-export function validationOf(resource: unknown, limits: ResourceLimits = RESOURCE_LIMITS): Validation {
-  const issues = validateResource(resource, limits);
-  return { validator: VALIDATOR, valid: !issues.some(isError), issues };
+export function validationOf(resource: unknown, options: ValidationOptions = {}): Validation {
+  const findings = examine(resource, options);
+  return { validator: VALIDATOR, valid: !findings.issues.some(isError), ...findings };
 }
 
 /** Does R4 define this resource type (abstract ones apart)? */
