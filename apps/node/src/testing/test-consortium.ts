@@ -216,13 +216,21 @@ export class TestConsortium {
     place: number,
     payload: Pick<Transaction['payload'], 'type' | 'body'> & Partial<Transaction['payload']>,
   ): Transaction {
+    return this.signed(this.member(place).signer, payload);
+  }
+
+  /** A transaction by any key. */
+  signed(
+    signer: Signer,
+    payload: Pick<Transaction['payload'], 'type' | 'body'> & Partial<Transaction['payload']>,
+  ): Transaction {
     const whole = {
       chain: this.chain,
       nonce: new Uint8Array(randomBytes(16)),
       expiresAt: Date.now() + 60_000,
       ...payload,
     };
-    return signTransaction({ payload: whole, signer: this.member(place).signer });
+    return signTransaction({ payload: whole, signer });
   }
 }
 
