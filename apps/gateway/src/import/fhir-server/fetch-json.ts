@@ -5,6 +5,8 @@ import { ImportError } from '../import-error.ts';
 
 /** Longest answer of a server: one page of a search. */
 export const PAGE_BYTES_MAX: number = 64 * 1024 * 1024;
+/** What is read of a refusal, so that its connection can be used again. */
+const REFUSAL_BYTES_MAX = 64 * 1024;
 /** A server that says nothing for so long is asked anew. */
 export const REQUEST_MILLISECONDS_MAX = 60_000;
 /** How often one page is asked for before the import stops. */
@@ -115,7 +117,7 @@ async function attempt(url: URL, asking: Asking): Promise<Attempt> {
       const date = typeof headers.date === 'string' ? Date.parse(headers.date) : Number.NaN;
       return { kind: 'answer', answer: { value, date: Number.isNaN(date) ? undefined : date } };
     }
-    answer.body.destroy();
+    await answer.body.dump({ limit: REFUSAL_BYTES_MAX });
     const error = refused(statusCode);
     if (!PASSING.has(statusCode)) throw error;
     return { kind: 'later', afterMilliseconds: retryAfter(headers['retry-after'], Date.now()), error };
