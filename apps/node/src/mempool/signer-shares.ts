@@ -1,3 +1,7 @@
+/** The last quarter of a mempool is for those who hold less than an eighth of it: no signer keeps all others out. */
+const CROWDED_PART = 3 / 4;
+const SIGNER_PART = 1 / 8;
+
 /** Whose transactions wait, counted by the key that signed them. */
 export class SignerShares {
   readonly #signers = new Map<string, string>();
@@ -5,6 +9,11 @@ export class SignerShares {
 
   countOf(signer: string): number {
     return this.#counts.get(signer) ?? 0;
+  }
+
+  /** Has this signer to wait until there is more room? @param used Which part of the mempool is full, 0 to 1. */
+  isOverShare(signer: string, used: number, countMax: number): boolean {
+    return used > CROWDED_PART && this.countOf(signer) > SIGNER_PART * countMax;
   }
 
   add(id: string, signer: string): void {

@@ -20,10 +20,6 @@ const AGAIN_MS = 2_000;
 
 /** Callers that wait for one and the same transaction. */
 const WAITING_MAX = 64;
-/** The last quarter of a mempool is for those who hold less than an eighth of it: no signer keeps all others out. */
-const CROWDED_PART = 3 / 4;
-const SIGNER_PART = 1 / 8;
-
 type TransactionsMessage = Extract<PeerMessage, { readonly kind: 'transactions' }>;
 
 interface Waiting {
@@ -171,7 +167,7 @@ export class TransactionDesk {
     const [id, signer] = [toHex(transaction.id), toHex(transaction.signer)];
     const { count, limits } = this.mempool;
     const used = Math.max(count / limits.countMax, this.mempool.bytes / limits.bytesMax);
-    if (used > CROWDED_PART && this.#signers.countOf(signer) > SIGNER_PART * limits.countMax) {
+    if (this.#signers.isOverShare(signer, used, limits.countMax)) {
       throw explain('mempool/signer-share');
     }
     const refusal = this.mempool.add({ id, bytes, expiresAt: payload.expiresAt }, Date.now());
