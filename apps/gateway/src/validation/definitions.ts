@@ -48,6 +48,19 @@ class Parsed<Value> {
     this.#values.set(url, value);
     return value;
   }
+
+  set(url: string, value: Value): void {
+    this.#values.set(url, value);
+  }
+}
+
+interface KnownCodes {
+  readonly codes: ReadonlySet<string>;
+  readonly ignoresCase: boolean;
+}
+
+function knownCodes({ codes, ignoresCase }: CodeSystemCodes): KnownCodes {
+  return { codes: new Set(ignoresCase ? codes.map((code) => code.toLowerCase()) : codes), ignoresCase };
 }
 
 /** R4's definitions, and the profiles that this process was given beside them. */
@@ -60,16 +73,13 @@ export class Definitions {
   readonly elementNames: ReadonlySet<string>;
   readonly #structures: Parsed<Structure>;
   readonly #valueSets: Parsed<CodeLookup>;
-  readonly #codeSystems: Parsed<ReadonlySet<string> & { readonly ignoresCase?: boolean }>;
-  readonly #added = new Map<string, Structure>();
+  readonly #codeSystems: Parsed<KnownCodes>;
 
   constructor(texts: DefinitionTexts, started: number) {
     this.#structures = new Parsed(texts.structures, structureOf);
-    this.#codeSystems = new Parsed(texts.codeSystems, (text) => {
-      const { codes, ignoresCase } = JSON.parse(text) as CodeSystemCodes;
-      const known = ignoresCase ? codes.map((code) => code.toLowerCase()) : codes;
-      return Object.assign(new Set(known), { ignoresCase });
-    });
+    this.#codeSystems = new Parsed(texts.codeSystems, (text) =>
+      knownCodes(JSON.parse(text) as CodeSystemCodes),
+    );
     this.#valueSets = new Parsed(texts.valueSets, (text) =>
       this.#lookupOf(JSON.parse(text) as ValueSetCodes),
     );
@@ -80,8 +90,16 @@ export class Definitions {
 
   /** A StructureDefinition by canonical URL, whatever its version. */
   structure(canonical: string): Structure | undefined {
-    const url = withoutVersion(canonical);
-    return this.#added.get(url) ?? this.#structures.get(url);
+    return this.#structures.get(withoutVersion(canonical));
+  }
+
+  /** The profile that a resource declares: of the version that it names, if it names one. */
+  profile(canonical: string): Structure | undefined {
+    const exact = this.#structures.get(canonical);
+    const [, version] = canonical.split('|', 2);
+    if (exact || version === undefined) return exact;
+    const found = this.structure(canonical);
+    return found?.definition.version === version ? found : undefined;
   }
 
   /** R4's own definition of a type. */
@@ -95,13 +113,23 @@ export class Definitions {
 
   /** Does this system have this code? `undefined` when its codes are not all known here. */
   hasCode(system: string, code: string): boolean | undefined {
-    const codes = this.#codeSystems.get(system);
-    return codes?.has(codes.ignoresCase ? code.toLowerCase() : code);
+    const known = this.#codeSystems.get(system);
+    return known?.codes.has(known.ignoresCase ? code.toLowerCase() : code);
   }
 
-  /** Adds a profile or extension definition; a later one replaces an earlier one of its URL. */
-  add(definition: StructureDefinition): void {
-    this.#added.set(definition.url ?? '', { definition, root: elementRules(definition) });
+  /** Adds a profile or extension. Of several versions of one URL the last stands for those that name no version. */
+  addProfile(definition: StructureDefinition): void {
+    const structure = { definition, root: elementRules(definition) };
+    this.#structures.set(definition.url, structure);
+    if (definition.version) this.#structures.set(`${definition.url}|${definition.version}`, structure);
+  }
+
+  addValueSet(url: string, codes: ValueSetCodes): void {
+    this.#valueSets.set(url, this.#lookupOf(codes));
+  }
+
+  addCodeSystem(url: string, codes: CodeSystemCodes): void {
+    this.#codeSystems.set(url, knownCodes(codes));
   }
 
   #lookupOf({ whole, some, isOpen }: ValueSetCodes): CodeLookup {
@@ -120,10 +148,10 @@ export class Definitions {
   ): readonly (readonly [string, string])[] | undefined {
     const found: (readonly [string, string])[] = [];
     for (const system of whole) {
-      const codes = this.#codeSystems.get(system);
+      const known = this.#codeSystems.get(system);
       // Of a system whose case does not count, the codes are kept in lower case alone.
-      if (!codes || codes.ignoresCase) return undefined;
-      for (const code of codes) found.push([system, code]);
+      if (!known || known.ignoresCase) return undefined;
+      for (const code of known.codes) found.push([system, code]);
     }
     for (const [system, codes] of some) for (const code of codes) found.push([system, code]);
     return found;

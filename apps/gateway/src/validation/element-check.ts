@@ -193,7 +193,7 @@ export function checkResource(walk: Walk, resource: JsonObject, at: string, oute
   const declared = isObject(resource.meta) ? listOf(resource.meta.profile) : [];
   for (const [index, canonical] of declared.entries()) {
     if (typeof canonical !== 'string') continue;
-    const profile = walk.definitions.structure(canonical);
+    const profile = walk.definitions.profile(canonical);
     const item = { value: resource, shadow: undefined, type: { code: type, targets: [], profiles: [] }, at };
     if (profile) checkProfile(walk, profile, item, scope);
     else

@@ -80,7 +80,7 @@ function checkAskedProfiles(
     at: type,
   };
   for (const canonical of profiles) {
-    const profile = walk.definitions.structure(canonical);
+    const profile = walk.definitions.profile(canonical);
     if (profile) checkProfile(walk, profile, item, scope);
     else walk.report(type, 'not-found', 'The profile to validate against is not known here');
   }

@@ -91,6 +91,12 @@ function filteredCodes(
 export class ValueSetExpander {
   readonly valueSets = new Map<string, ValueSet>();
   readonly codeSystems = new Map<string, CodeSystem>();
+  readonly #isKnownElsewhere: (system: string) => boolean;
+
+  /** @param isKnownElsewhere - Is this a complete code system that whoever asks has from elsewhere? */
+  constructor(isKnownElsewhere: (system: string) => boolean = () => false) {
+    this.#isKnownElsewhere = isKnownElsewhere;
+  }
 
   add(resource: ValueSet | CodeSystem): void {
     if (!resource.url) return;
@@ -142,6 +148,8 @@ export class ValueSetExpander {
     if (concept)
       return { whole: [], some: { [system]: concept.map(({ code }) => code ?? '') }, isOpen: false };
     const codeSystem = this.codeSystems.get(system);
+    if (!codeSystem && !filter && this.#isKnownElsewhere(system))
+      return { whole: [system], some: {}, isOpen: false };
     if (codeSystem?.content !== 'complete') return open;
     if (!filter) return { whole: [system], some: {}, isOpen: false };
     const codes = filteredCodes(codeSystem, filter);
