@@ -1,7 +1,7 @@
 import { encodeReceipt } from '@careledger/ledger';
 import { toBase64Url } from '@careledger/primitives';
 import type { FastifyInstance } from 'fastify';
-import { type RecordStore, type StoredResource, VaultRepository } from './fhir/index.ts';
+import { type RecordStore, readVersion } from './fhir/index.ts';
 import type { Outbox } from './outbox/index.ts';
 import { callerOf, HttpError, PUBLIC_ROUTE } from './server/index.ts';
 
@@ -43,8 +43,7 @@ export function recordRoutes(app: FastifyInstance, options: RecordRoutesOptions)
     { schema: VERSION_SCHEMA },
     async (request, reply) => {
       const { type, id, version } = request.params;
-      const repository = new VaultRepository(store, callerOf(request));
-      const resource = (await repository.readVersion(type, id, version)) as unknown as StoredResource;
+      const stored = await readVersion({ store, caller: callerOf(request) }, { type, id, version });
       const receipt = await outbox.receiptOf({ type, id, version: Number(version) });
       if (!receipt) {
         throw new HttpError({
@@ -55,7 +54,7 @@ export function recordRoutes(app: FastifyInstance, options: RecordRoutesOptions)
         });
       }
       return reply
-        .header('careledger-salt', toBase64Url(resource.stored.salt))
+        .header('careledger-salt', toBase64Url(stored.salt))
         .type('application/vnd.careledger.receipt+cbor')
         .send(Buffer.from(encodeReceipt(receipt)));
     },

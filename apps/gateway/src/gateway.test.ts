@@ -199,8 +199,21 @@ describe('a member’s gateway over HTTPS', () => {
     const [rest] = statement.rest;
     const observation = rest.resource.find(({ type }: { type: string }) => type === 'Observation');
     const codes = observation.interaction.map(({ code }: { code: string }) => code).sort();
-    expect(codes).toEqual(['create', 'delete', 'history-instance', 'read', 'search-type', 'update', 'vread']);
-    expect(rest.interaction).toEqual([{ code: 'batch' }, { code: 'transaction' }]);
+    expect(codes).toEqual([
+      ...[
+        'create',
+        'delete',
+        'history-instance',
+        'history-type',
+        'patch',
+        'read',
+        'search-type',
+        'update',
+        'vread',
+      ],
+    ]);
+    const system = rest.interaction.map(({ code }: { code: string }) => code);
+    expect(system).toEqual(['batch', 'transaction', 'search-system', 'history-system']);
     const parameters = observation.searchParam.map(({ name }: { name: string }) => name);
     expect(parameters).toEqual(expect.arrayContaining(['_id', 'code', 'date', 'patient']));
     expect(parameters).not.toContain('value-quantity');

@@ -1,7 +1,7 @@
 import { parseLossless, toPlain } from '@careledger/fhir';
 import type { Group } from '@medplum/fhirtypes';
 import type { Caller } from '../caller.ts';
-import { FhirError, type StoredResource, VaultRepository } from '../fhir/index.ts';
+import { FhirError, readCurrent } from '../fhir/index.ts';
 import type { GatewayContext } from '../gateway.ts';
 import { PATIENTS_MAX } from './limits.ts';
 
@@ -17,8 +17,7 @@ export async function patientsOfGroup(
   caller: Caller,
   id: string,
 ): Promise<readonly string[]> {
-  const repository = new VaultRepository(store, caller);
-  const { stored } = (await repository.readResource('Group', id)) as unknown as StoredResource;
+  const stored = await readCurrent({ store, caller }, { type: 'Group', id });
   const { member = [] } = toPlain(parseLossless(stored.text)) as unknown as Group;
   const patients = member.flatMap(({ entity, inactive }) => {
     const patient = LOCAL_PATIENT.exec(entity.reference ?? '')?.[1];

@@ -9,7 +9,7 @@ import {
 } from '@careledger/fhir';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../caller.ts';
-import { type RecordStore, type StoredResource, VaultRepository } from '../fhir/index.ts';
+import { type RecordStore, readCurrent, readVersion } from '../fhir/index.ts';
 import {
   DOCUMENT_CHUNK_BYTES,
   type DocumentContent,
@@ -52,11 +52,10 @@ export class DocumentDownloads {
    * @throws {@link FhirError} 403, 404, 410 as reading does; HttpError 406.
    */
   async send({ request, reply, caller, id, version }: Download): Promise<boolean> {
-    const repository = new VaultRepository(this.#options.store, caller);
-    const resource = (version === undefined
-      ? await repository.readResource('Binary', id)
-      : await repository.readVersion('Binary', id, version)) as unknown as StoredResource;
-    const { stored } = resource;
+    const scope = { store: this.#options.store, caller };
+    const stored = await (version === undefined
+      ? readCurrent(scope, { type: 'Binary', id })
+      : readVersion(scope, { type: 'Binary', id, version }));
     const tree = parseLossless(stored.text);
     if (!isLosslessObject(tree)) return false;
     const contentType = typeof tree.contentType === 'string' ? tree.contentType : UNKNOWN_TYPE;

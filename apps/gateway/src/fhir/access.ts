@@ -30,6 +30,11 @@ const DIRECTORY_TYPES: ReadonlySet<string> = new Set([
   'ValueSet',
 ]);
 
+/** Is this type about the organization and its offers, rather than about patients? */
+export function isDirectoryType(type: string): boolean {
+  return DIRECTORY_TYPES.has(type);
+}
+
 /**
  * Refuses what the caller's scopes do not cover. Other members never come this way: what they may see is decided by
  * consent and policy, in `exchange/`.

@@ -1,16 +1,27 @@
-import type { FhirRouter, RestInteraction } from '@medplum/fhir-router';
 import { searchParametersOf } from '../index-store/index.ts';
 import { FHIR_VERSION, loadDefinitions } from '../validation/index.ts';
+import { JSON_PATCH_TYPE } from './interactions/patch.ts';
+import { NOT_STORED, ROUTES, type Route } from './route-table.ts';
 
 const COMMON_PARAMETERS = [
   { name: '_id', type: 'token' },
   { name: '_lastUpdated', type: 'date' },
+  { name: '_has', type: 'special' },
 ];
-/** Types that are answers and questions of the API itself: nothing to store. */
-export const NOT_STORED: ReadonlySet<string> = new Set(['OperationOutcome', 'Parameters']);
+/** Targets beyond which a reference is to anything: no `_revinclude` is listed for it, though each is answered. */
+const TARGETS_MAX = 12;
+
+/** An operation that another part of the gateway answers under the FHIR base. */
+export interface ServedOperation {
+  /** `export`. */
+  readonly name: string;
+  /** Canonical URL of its OperationDefinition. */
+  readonly definition: string;
+  /** Absent: on the system. */
+  readonly type?: string;
+}
 
 export interface CapabilityStatementOptions {
-  readonly router: FhirRouter;
   /** FHIR base URL, without a last slash. */
   readonly baseUrl: string;
   /** Organization id of the member. */
@@ -19,52 +30,109 @@ export interface CapabilityStatementOptions {
   readonly startedAt: number;
   /** Authorization endpoints for readers of the older SMART extension. */
   readonly tokenEndpoint: string;
+  readonly operations?: readonly ServedOperation[];
 }
 
-const SYSTEM_INTERACTIONS: ReadonlySet<RestInteraction> = new Set(['batch', 'transaction']);
-
-function interactionsOf(router: FhirRouter): readonly RestInteraction[] {
-  const interactions = router.router.routes
-    .filter((route) => route.path[0]?.param === true)
-    .flatMap((route) => (route.data ? [route.data.interaction] : []));
-  return [...new Set(interactions)].filter((interaction) => interaction !== 'operation');
+function codesOf(isOne: (route: Route) => boolean): readonly object[] {
+  const codes = ROUTES.filter(isOne).map(({ interaction }) => interaction);
+  return [...new Set(codes)].filter((code) => code !== 'operation').map((code) => ({ code }));
 }
 
-function operationsOf(router: FhirRouter, type: string): readonly object[] {
-  return router.router.routes.flatMap(({ path }) => {
-    const name = path.at(-1)?.value;
-    if (path.length !== 2 || path[0]?.value !== type || name === undefined || !name.startsWith('$'))
-      return [];
-    const definition = `http://hl7.org/fhir/OperationDefinition/${type}-${name.slice(1)}`;
-    return [{ name: name.slice(1), definition }];
-  });
+function isOfType({ shape }: Route): boolean {
+  return shape.startsWith('Type');
 }
 
-function resourceOf(router: FhirRouter, type: string, interactions: readonly RestInteraction[]): object {
-  const parameters = [...searchParametersOf(type).values()].map(({ code, type: kind, definition }) => ({
+function isServed(interaction: Route['interaction'], isConditional: boolean): boolean {
+  return ROUTES.some(
+    (route) => route.interaction === interaction && (route.isConditional === true) === isConditional,
+  );
+}
+
+/** `Type/id/$meta-add` and `Patient/$match` as the operations of a type. */
+function operationsOf(type: string, others: readonly ServedOperation[]): readonly object[] {
+  const names = new Map<string, string>();
+  for (const { shape, interaction } of ROUTES) {
+    const [of = ''] = shape.split('/');
+    const name = shape.slice(shape.lastIndexOf('$') + 1);
+    if (interaction !== 'operation' || (of !== 'Type' && of !== type)) continue;
+    const defined = of === 'Type' ? 'Resource' : type;
+    names.set(name, `http://hl7.org/fhir/OperationDefinition/${defined}-${name}`);
+  }
+  for (const other of others) if (other.type === type) names.set(other.name, other.definition);
+  return [...names].map(([name, definition]) => ({ name, definition }));
+}
+
+/** `Observation:subject` by the types that it points to. */
+function revIncludes(types: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const sources = new Map<string, string[]>();
+  for (const type of types) {
+    for (const parameter of searchParametersOf(type).values()) {
+      if (parameter.type !== 'reference' || parameter.targets.length > TARGETS_MAX) continue;
+      for (const target of parameter.targets) {
+        sources.set(target, [...(sources.get(target) ?? []), `${type}:${parameter.code}`]);
+      }
+    }
+  }
+  return sources;
+}
+
+function resourceOf(
+  type: string,
+  revInclude: readonly string[],
+  { operations = [] }: CapabilityStatementOptions,
+): object {
+  const known = [...searchParametersOf(type).values()].filter((parameter) => parameter.type !== 'special');
+  const parameters = known.map(({ code, type: kind, definition }) => ({
     name: code,
     type: kind,
     ...(definition.url ? { definition: definition.url } : {}),
   }));
-  const operation = operationsOf(router, type);
+  const references = known.filter(({ type: kind }) => kind === 'reference');
   return {
     type,
-    interaction: interactions.map((code) => ({ code })),
+    interaction: codesOf(isOfType),
     versioning: 'versioned-update',
     readHistory: true,
     updateCreate: true,
     conditionalCreate: true,
+    conditionalRead: 'full-support',
+    conditionalUpdate: isServed('update', true),
+    conditionalDelete: isServed('delete', true) ? 'single' : 'not-supported',
+    referencePolicy: ['literal', 'local'],
+    searchInclude: references.length > 0 ? ['*', ...references.map(({ code }) => `${type}:${code}`)] : [],
+    searchRevInclude: revInclude,
     searchParam: [...COMMON_PARAMETERS, ...parameters],
-    ...(operation.length === 0 ? {} : { operation }),
+    operation: operationsOf(type, operations),
   };
 }
 
-/** `/metadata`: generated from the routes and search parameters that are registered, so that it cannot promise more. */
+/** Empty lists are no FHIR. */
+function withoutEmpty(value: object): object {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, member]) => !Array.isArray(member) || member.length > 0),
+  );
+}
+
+function securityOf({ tokenEndpoint }: CapabilityStatementOptions): object {
+  const system = 'http://terminology.hl7.org/CodeSystem/restful-security-service';
+  return {
+    service: [{ coding: [{ system, code: 'SMART-on-FHIR' }] }],
+    extension: [
+      {
+        url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris',
+        extension: [{ url: 'token', valueUri: tokenEndpoint }],
+      },
+    ],
+  };
+}
+
+/** `/metadata`: generated from the routes and search parameters that are served, so that it cannot promise more. */
 export function capabilityStatement(options: CapabilityStatementOptions): object {
-  const { router, baseUrl, organization, startedAt } = options;
-  const interactions = interactionsOf(router);
-  const system = [...SYSTEM_INTERACTIONS].filter(() => router.find('POST', '') !== undefined);
+  const { baseUrl, organization, startedAt, operations = [] } = options;
   const types = [...loadDefinitions().resourceTypes].filter((type) => !NOT_STORED.has(type)).sort();
+  const sources = revIncludes(types);
+  const ofSystem = operations.filter(({ type }) => type === undefined);
+  const system = codesOf((route) => !isOfType(route) && route.interaction.endsWith('-system'));
   return {
     resourceType: 'CapabilityStatement',
     status: 'active',
@@ -75,30 +143,15 @@ export function capabilityStatement(options: CapabilityStatementOptions): object
     implementation: { description: `Gateway of ${organization}`, url: baseUrl },
     fhirVersion: FHIR_VERSION,
     format: ['application/fhir+json', 'json'],
+    patchFormat: [JSON_PATCH_TYPE, 'application/fhir+json'],
     rest: [
-      {
+      withoutEmpty({
         mode: 'server',
-        security: {
-          service: [
-            {
-              coding: [
-                {
-                  system: 'http://terminology.hl7.org/CodeSystem/restful-security-service',
-                  code: 'SMART-on-FHIR',
-                },
-              ],
-            },
-          ],
-          extension: [
-            {
-              url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris',
-              extension: [{ url: 'token', valueUri: options.tokenEndpoint }],
-            },
-          ],
-        },
-        resource: types.map((type) => resourceOf(router, type, interactions)),
-        interaction: system.map((code) => ({ code })),
-      },
+        security: securityOf(options),
+        resource: types.map((type) => withoutEmpty(resourceOf(type, sources.get(type) ?? [], options))),
+        interaction: [{ code: 'batch' }, { code: 'transaction' }, ...system],
+        operation: ofSystem.map(({ name, definition }) => ({ name, definition })),
+      }),
     ],
   };
 }

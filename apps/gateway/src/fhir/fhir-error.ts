@@ -15,6 +15,8 @@ export interface FhirErrorOptions {
   readonly expression?: readonly string[];
   /** Several findings instead of one, from validation. */
   readonly issues?: readonly OperationOutcomeIssue[];
+  /** The expressions begin at the Bundle that the request is. */
+  readonly isPlaced?: boolean;
 }
 
 /** A refusal of the FHIR API: answered with its status and an OperationOutcome. */
@@ -24,12 +26,14 @@ export class FhirError extends Error {
   readonly code: IssueCode;
   readonly help: string;
   readonly issues: readonly OperationOutcomeIssue[];
+  readonly isPlaced: boolean;
 
   constructor(options: FhirErrorOptions) {
     super(options.message);
     this.status = options.status;
     this.code = options.code;
     this.help = options.help;
+    this.isPlaced = options.isPlaced ?? false;
     this.issues = options.issues ?? [
       {
         severity: 'error',
@@ -43,19 +47,32 @@ export class FhirError extends Error {
 
   /** The same refusal, said of an entry of a bundle. */
   inEntry(entry: string): FhirError {
+    if (this.isPlaced) return this;
     const issues = this.issues.map((issue) => ({
       ...issue,
-      expression: (issue.expression ?? ['']).map((path) => `${entry}.resource${elementsOf(path)}`),
+      expression: (issue.expression ?? ['']).map((path) => placeInEntry(entry, path)),
     }));
     const { status, code, message, help } = this;
-    return new FhirError({ status, code, message, help, issues });
+    return new FhirError({ status, code, message, help, issues, isPlaced: true });
   }
 }
 
-/** `Observation.subject` → `.subject`: the type is what stands in the entry. */
-function elementsOf(expression: string): string {
+/** Headers that stand in an entry's request instead. */
+const REQUEST_ELEMENTS: Readonly<Record<string, string>> = {
+  'If-Match': 'ifMatch',
+  'If-None-Match': 'ifNoneMatch',
+  'If-None-Exist': 'ifNoneExist',
+};
+
+/** `Observation.subject` → `Bundle.entry[3].resource.subject`: the type is what stands in the entry. */
+function placeInEntry(entry: string, expression: string): string {
+  const element = REQUEST_ELEMENTS[expression];
+  if (element !== undefined) return `${entry}.request.${element}`;
+  if (expression === '') return entry;
+  // A search parameter, not an element: it stands in the address.
+  if (!/^[A-Z]/.test(expression) || expression.includes('?')) return `${entry}.request.url`;
   const dot = expression.indexOf('.');
-  return dot === -1 ? '' : expression.slice(dot);
+  return `${entry}.resource${dot === -1 ? '' : expression.slice(dot)}`;
 }
 
 export function outcomeOf(issues: readonly OperationOutcomeIssue[]): OperationOutcome {
@@ -90,13 +107,33 @@ export function forbidden(): FhirError {
   });
 }
 
-export function versionConflict(): FhirError {
+/** @param header The condition that does not hold. */
+export function versionConflict(header: 'If-Match' | 'If-None-Match'): FhirError {
   return new FhirError({
     status: 412,
     code: 'conflict',
-    message: 'The resource is not at the version that If-Match names.',
+    message: `The resource is not at a version that ${header} permits.`,
     help: 'Read it again, apply the change to what it says now, and send that version.',
-    expression: ['If-Match'],
+    expression: [header],
+  });
+}
+
+/** What this server does not offer. */
+export function notSupported(): FhirError {
+  return new FhirError({
+    status: 404,
+    code: 'not-supported',
+    message: 'This server has no such resource type or operation.',
+    help: 'See /fhir/R4/metadata.',
+  });
+}
+
+export function methodNotAllowed(): FhirError {
+  return new FhirError({
+    status: 405,
+    code: 'not-supported',
+    message: 'This address is not served with this method.',
+    help: 'See /fhir/R4/metadata.',
   });
 }
 

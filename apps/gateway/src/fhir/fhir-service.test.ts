@@ -47,8 +47,6 @@ describe('create, read, update, delete', () => {
       ['PUT', 'W/"2"', 'general-hospital/system/ehr', '1'],
       ['POST', 'W/"1"', 'general-hospital/system/ehr', undefined],
     ]);
-    const paged = await world.request('GET', `Observation/${id}/_history?_count=2&_offset=1`);
-    expect(paged.json.entry.map((entry: never) => entryFacts(entry)[1])).toEqual(['W/"3"', 'W/"2"']);
   });
 
   it('LED-25: a deletion is one more version: 410, the original still in the history, undone by an update', async () => {
@@ -148,7 +146,9 @@ describe('SC-11: only what conforms is appended', () => {
     ['GET', 'Nonsense'],
     ['POST', '$graphql'],
     ['PATCH', 'Patient/1'],
-    ['DELETE', 'Patient?name=x'],
+    ['DELETE', 'Patient'],
+    ['PUT', 'Patient/1/_history'],
+    ['POST', 'Patient/$nonsense'],
     ['GET', ''],
   ] as const)('%s %s is not offered', async (method, url) => {
     const answer = await world.request(method, url, { body: PATIENT });

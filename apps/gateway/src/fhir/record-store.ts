@@ -1,10 +1,23 @@
 import { setImmediate } from 'node:timers/promises';
-import { type LosslessResource, toPlain } from '@careledger/fhir';
+import {
+  isLosslessArray,
+  isLosslessObject,
+  type LosslessResource,
+  parseReference,
+  toPlain,
+} from '@careledger/fhir';
 import type { Resource } from '@medplum/fhirtypes';
 import { sql } from 'kysely';
 import type { IndexChange, Indexer, IndexStore } from '../index-store/index.ts';
 import type { Validation } from '../validation/index.ts';
-import type { NewVersion, RecordKey, StoredVersion, Vault, VaultTransaction } from '../vault/index.ts';
+import type {
+  DocumentContent,
+  NewVersion,
+  RecordKey,
+  StoredVersion,
+  Vault,
+  VaultTransaction,
+} from '../vault/index.ts';
 import { binaryWithDocument, type WithDocument, withAttachmentDigests } from './record-document.ts';
 import { composeVersion, patientsOf, unknownPatients } from './record-writer.ts';
 
@@ -36,6 +49,8 @@ export interface WriteOptions {
   /** The importer's validation: it has also made sure that the patients exist. */
   readonly imported?: Validation;
   readonly entry?: string | undefined;
+  /** The document of a record that moves; any other one is named by its Binary. */
+  readonly document?: DocumentContent;
   /** Throws unless this may be written: asked before anything of it, a new patient's key included, is made. */
   readonly requireAllowed?: (version: NewVersion, plain: Resource) => Promise<void>;
 }
@@ -61,13 +76,14 @@ export class RecordTransaction {
   /** Validates and appends one version. @throws {@link FhirError} 422. */
   async write(resource: LosslessResource, options: WriteOptions): Promise<StoredVersion> {
     const { baseUrl, now } = this.#options;
-    const { resource: next, document } = await this.#withDocuments(resource, options.replaces);
+    const { resource: next, document } = await this.#withDocuments(resource, options);
     const { version: composed, plain } = composeVersion({
       resource: next,
       id: options.id,
       actor: options.actor,
       replaces: options.replaces,
       imported: options.imported,
+      alsoAbout: await this.#patientsOfTargets(next),
       now: now(),
       ownBases: [`${baseUrl}/`],
     });
@@ -77,14 +93,31 @@ export class RecordTransaction {
     return this.#append(version, plain);
   }
 
+  /** A Provenance tells why a record says what it says: it is about the patients of that record. */
+  async #patientsOfTargets({
+    resourceType,
+    target,
+  }: LosslessResource): Promise<readonly string[] | undefined> {
+    if (resourceType !== 'Provenance' || !isLosslessArray(target)) return undefined;
+    const patients = new Set<string>();
+    for (const one of target) {
+      const reference = isLosslessObject(one) && typeof one.reference === 'string' ? one.reference : '';
+      const { kind, type = '', id = '' } = parseReference(reference);
+      const stored = kind === 'relative' ? await this.current({ type, id }) : undefined;
+      for (const patient of stored?.subjects ?? []) patients.add(patient);
+    }
+    return [...patients];
+  }
+
   /** A Binary with the document that it names; a DocumentReference with the digests of those that it refers to. */
   async #withDocuments(
     resource: LosslessResource,
-    replaces: StoredVersion | undefined,
+    { replaces, document }: Pick<WriteOptions, 'replaces' | 'document'>,
   ): Promise<WithDocument> {
     const { vault, baseUrl } = this.#options;
     if (resource.resourceType === 'Binary') {
-      const received = (name: string) => vault.documents.received(name);
+      const received = (name: string) =>
+        document?.name === name ? document : vault.documents.received(name);
       const found = binaryWithDocument(resource, { received, replaces });
       if (found.document) this.documents.push(found.document.name);
       return found;

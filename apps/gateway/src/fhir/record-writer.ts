@@ -35,6 +35,8 @@ export interface CompositionOptions {
   readonly replaces?: StoredVersion | undefined;
   /** Base URLs, with a last slash, whose absolute references are our own. */
   readonly ownBases: readonly string[];
+  /** Patients whom it is about without naming them: those of a Provenance's targets. */
+  readonly alsoAbout?: readonly string[] | undefined;
   /** How an import judged it already: existing data of elsewhere is kept and flagged. Our own writes are refused. */
   readonly imported?: Validation | undefined;
 }
@@ -69,6 +71,15 @@ function refuseInvalid(validation: Validation): never {
   });
 }
 
+function tooManyPatients(): FhirError {
+  return new FhirError({
+    status: 422,
+    code: 'too-costly',
+    message: `The resource is about more than ${SUBJECTS_MAX} patients.`,
+    help: 'Split it.',
+  });
+}
+
 /** Patient ids of ours that a resource is about. @throws {@link FhirError} 422 when it may be about one we cannot name. */
 export function patientsOf(plain: Resource, ownBases: readonly string[]): readonly string[] {
   const { patients, unresolved } = subjectsOf(plain as never, { ownBases });
@@ -82,14 +93,16 @@ export function patientsOf(plain: Resource, ownBases: readonly string[]): readon
     });
   }
   if (patients.length > SUBJECTS_MAX) {
-    throw new FhirError({
-      status: 422,
-      code: 'too-costly',
-      message: `The resource is about more than ${SUBJECTS_MAX} patients.`,
-      help: 'Split it.',
-    });
+    throw tooManyPatients();
   }
   return patients.map((reference) => reference.slice('Patient/'.length));
+}
+
+/** @throws {@link FhirError} 422. */
+function withOthers(patients: readonly string[], others: readonly string[] = []): readonly string[] {
+  const all = [...new Set([...patients, ...others])];
+  if (all.length > SUBJECTS_MAX) throw tooManyPatients();
+  return all;
 }
 
 /**
@@ -122,7 +135,7 @@ export function composeVersion(options: CompositionOptions): ComposedVersion {
     version: {
       type: resource.resourceType,
       ...{ id, version, time, text },
-      subjects: patientsOf(plain, options.ownBases),
+      subjects: withOthers(patientsOf(plain, options.ownBases), options.alsoAbout),
       actor: options.actor,
       validation: summaryOf(validation),
       ...(replaces ? { replaces } : {}),

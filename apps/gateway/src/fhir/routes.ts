@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../caller.ts';
 import { callerOf, HttpError, PUBLIC_ROUTE } from '../server/index.ts';
-import { capabilityStatement } from './capability-statement.ts';
-import type { FhirInput, FhirMethod, FhirService } from './fhir-service.ts';
+import { capabilityStatement, type ServedOperation } from './capability-statement.ts';
+import type { FhirInput, FhirMethod } from './fhir-request.ts';
+import type { FhirService } from './fhir-service.ts';
 
 /** Path of the FHIR API. */
 export const FHIR_BASE_PATH = '/fhir/R4';
@@ -13,6 +14,8 @@ export interface FhirRoutesOptions {
   readonly baseUrl: string;
   readonly organization: string;
   readonly tokenEndpoint: string;
+  /** Operations that other parts of the gateway answer under the FHIR base, for `/metadata`. */
+  readonly operations?: readonly ServedOperation[];
   /**
    * Answers what another member asks under the FHIR base, and the patient's consent; `undefined` leaves the request to
    * the FHIR API.
@@ -20,16 +23,25 @@ export interface FhirRoutesOptions {
   readonly intercept?: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<boolean>;
 }
 
+/** Headers that FHIR gives a meaning. */
+const HEADERS = [
+  ...['prefer', 'content-type', 'x-provenance'],
+  ...['if-match', 'if-none-match', 'if-none-exist', 'if-modified-since'],
+] as const;
+
 function inputOf(request: FastifyRequest, caller: Caller): FhirInput {
-  const [path = '', query = ''] = request.url.slice(FHIR_BASE_PATH.length).split('?', 2);
+  const address = request.url.slice(FHIR_BASE_PATH.length);
+  const mark = address.indexOf('?');
+  const path = mark === -1 ? address : address.slice(0, mark);
+  const query = mark === -1 ? '' : address.slice(mark + 1);
   const headers: Record<string, string | undefined> = {};
-  for (const name of ['prefer', 'if-match', 'if-none-exist', 'content-type']) {
+  for (const name of HEADERS) {
     const value = request.headers[name];
     headers[name] = Array.isArray(value) ? value.join(',') : value;
   }
   return {
     method: request.method as FhirMethod,
-    path: path.replace(/^\/+/, ''),
+    path: decodedPath(path.replace(/^\/+/, '')),
     query,
     headers,
     body: typeof request.body === 'string' ? request.body : undefined,
@@ -37,11 +49,23 @@ function inputOf(request: FastifyRequest, caller: Caller): FhirInput {
   };
 }
 
+/** `%24everything` is `$everything`. What does not decode is an address that nothing answers. */
+function decodedPath(path: string): string {
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
 const JSON_FORMAT = /^(json|(application|text)\/(fhir\+)?json|application\/cbor)\b|^\*\/\*|^application\/\*/i;
 
 /** This server speaks JSON. @throws {@link HttpError} 406 for a caller who takes nothing of the kind. */
 function requireJson(request: FastifyRequest): void {
-  const format = new URL(request.url, 'https://localhost').searchParams.get('_format');
+  const { url } = request;
+  const query = url.includes('_format=') ? url.slice(url.indexOf('?') + 1) : '';
+  const format = query === '' ? null : new URLSearchParams(query).get('_format');
   const accept = request.headers.accept ?? '*/*';
   // `_format` overrides the header (FHIR R4, http, section 3.1.0.1.11). A bare plus arrives as a space.
   const wanted = format === null ? accept.split(',') : [format.replace(' ', '+')];
@@ -56,12 +80,16 @@ function requireJson(request: FastifyRequest): void {
 
 /** Registers the FHIR API: `/metadata` for everybody, everything else behind a token. */
 export function fhirRoutes(app: FastifyInstance, options: FhirRoutesOptions): void {
-  const statement = JSON.stringify(
-    capabilityStatement({ ...options, router: options.service.router, startedAt: Date.now() }),
-  );
-  app.get(`${FHIR_BASE_PATH}/metadata`, { config: PUBLIC_ROUTE }, async (_request, reply) =>
-    reply.type('application/fhir+json; charset=utf-8').send(statement),
-  );
+  const statement = JSON.stringify(capabilityStatement({ ...options, startedAt: Date.now() }));
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: `${FHIR_BASE_PATH}/metadata`,
+    config: PUBLIC_ROUTE,
+    handler: async (request, reply) => {
+      requireJson(request);
+      return reply.type('application/fhir+json; charset=utf-8').send(statement);
+    },
+  });
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const caller = callerOf(request);
     if (await options.intercept?.(request, reply, caller)) return reply;
@@ -69,7 +97,7 @@ export function fhirRoutes(app: FastifyInstance, options: FhirRoutesOptions): vo
     const { status, headers, body } = await options.service.handle(inputOf(request, caller));
     return reply.code(status).headers(headers).send(body);
   };
-  const method = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+  const method = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
   app.route({ method, url: FHIR_BASE_PATH, handler: answer });
   app.route({ method, url: `${FHIR_BASE_PATH}/*`, handler: answer });
 }

@@ -16,7 +16,8 @@ import {
 } from '../keystore/index.ts';
 import { Outbox, type OutboxOptions } from '../outbox/index.ts';
 import { Vault } from '../vault/index.ts';
-import { type FhirMethod, type FhirOutput, FhirService } from './fhir-service.ts';
+import type { FhirMethod, FhirOutput } from './fhir-request.ts';
+import { FhirService } from './fhir-service.ts';
 import { RecordStore } from './record-store.ts';
 
 export const HOSPITAL = organizationId('general-hospital');

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { FHIR_BASE_PATH, FhirError, type StoredResource, VaultRepository } from '../fhir/index.ts';
+import { FHIR_BASE_PATH, FhirError, readCurrent, readVersion } from '../fhir/index.ts';
 import type { GatewayContext } from '../gateway.ts';
 import { callerOf } from '../server/index.ts';
 import { provenanceOf } from './provenance-of.ts';
@@ -34,11 +34,10 @@ export function provenanceRoutes(
 ): void {
   const answer = async (request: FastifyRequest<OfVersion>, reply: FastifyReply): Promise<FastifyReply> => {
     const { type, id, version } = request.params;
-    const repository = new VaultRepository(store, callerOf(request));
-    const found = await (version === undefined
-      ? repository.readResource(type, id)
-      : repository.readVersion(type, id, version));
-    const { stored } = found as unknown as StoredResource;
+    const scope = { store, caller: callerOf(request) };
+    const stored = await (version === undefined
+      ? readCurrent(scope, { type, id })
+      : readVersion(scope, { type, id, version }));
     const receipt = await outbox.receiptOf({ type, id, version: stored.version });
     if (!receipt) throw notAnchored();
     return reply
