@@ -9,7 +9,9 @@ import { isR4ResourceType } from '../validation/index.ts';
 import { purposeOf } from './custodian/consent-facts.ts';
 import { ExchangeError, nothingToShow } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import { notAllowed, requireMember, requireStaff } from './exchange-callers.ts';
 import type { RecordQuery } from './exchange-records.ts';
+import { moveRoutes } from './move/move-routes.ts';
 import { OperationParameters } from './parameters.ts';
 import type { FetchOutcome } from './recipient/fetch-records.ts';
 import { reportRoutes } from './reports/report-routes.ts';
@@ -22,28 +24,6 @@ const HANDLE_TEXT_MAX = 64;
 
 interface ById {
   readonly Params: { readonly id: string };
-}
-
-function notAllowed(message: string): ExchangeError {
-  return new ExchangeError('exchange/not-allowed', message);
-}
-
-/** Staff of this organization, with a scope that reads this type. */
-function requireStaff(request: FastifyRequest, type: string): Caller {
-  const caller = callerOf(request);
-  if (caller.kind !== 'user' && caller.kind !== 'system')
-    throw notAllowed('This is for this organization’s staff.');
-  requireAllowed(caller, type, 'read');
-  return caller;
-}
-
-/** Another member's gateway, with the purpose that its token names. */
-function requireMember(caller: Caller) {
-  const purpose = purposeOf(caller.purpose);
-  if (caller.kind !== 'organization' || !purpose) throw notAllowed('This is for other members’ gateways.');
-  requireAllowed(caller, 'Patient', 'search-type');
-  const { organization, requestingUser } = caller;
-  return { recipient: organization, purpose, ...(requestingUser === undefined ? {} : { requestingUser }) };
 }
 
 function memberNamed(name: string): OrganizationId {
@@ -268,4 +248,5 @@ export function registerExchangeRoutes(app: FastifyInstance, exchange: Exchange)
   custodianRoutes(app, exchange);
   recipientRoutes(app, exchange);
   reportRoutes(app, exchange);
+  moveRoutes(app, exchange);
 }

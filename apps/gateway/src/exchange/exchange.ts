@@ -13,6 +13,7 @@ import {
 import { policyVersionAt } from '@careledger/policy';
 import type { JWK } from 'jose';
 import type { Agent } from 'undici';
+import type { RecordStore } from '../fhir/index.ts';
 import type { GatewayContext, GatewayPart } from '../gateway.ts';
 import { DISCLOSURE_SIGNING_KEY, LEDGER_SIGNING_KEY, SEALED_ENTRIES_KEY, sealTo } from '../keystore/index.ts';
 import { ConsentLocks } from './consent-locks.ts';
@@ -28,6 +29,7 @@ import { Anchoring } from './journal/anchoring.ts';
 import { Journal } from './journal/journal.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
 import { createMemberCalls, type MemberAddress } from './member-calls.ts';
+import { RetractionDesk } from './move/retraction-notices.ts';
 import { type FetchOutcome, type FetchRequest, locate, RecordFetcher } from './recipient/fetch-records.ts';
 import {
   type IntroductionRequest,
@@ -61,14 +63,16 @@ export class Exchange {
   readonly context: ExchangeContext;
   readonly consents: ConsentDesk;
   readonly releases: ReleaseDesk;
+  readonly retractions: RetractionDesk;
   readonly #fetcher: RecordFetcher;
   readonly #scan: LocatorScan;
   #unsubscribe: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #finishing: Promise<void> = Promise.resolve();
 
-  constructor(context: ExchangeContext) {
+  constructor(context: ExchangeContext, store: RecordStore) {
     this.context = context;
+    this.retractions = new RetractionDesk(context, store);
     this.consents = new ConsentDesk(context);
     this.releases = new ReleaseDesk(context);
     this.#fetcher = new RecordFetcher(context);
@@ -149,6 +153,7 @@ export class Exchange {
   #finish(): void {
     this.#finishing = this.#finishing
       .then(() => this.consents.finishAll())
+      .then(() => this.retractions.deliver())
       .catch((error: unknown) => this.#report(error));
   }
 
@@ -202,7 +207,7 @@ export async function openExchange(gateway: GatewayContext, options: ExchangeOpt
     policyVersionAt: (time) => policyVersionAt(rulePack, time),
     decideAt: (time) => policyDecision(policyVersionAt(rulePack, time)),
   };
-  return new Exchange(context);
+  return new Exchange(context, gateway.store);
 }
 
 function reportFailure(log: ExchangeLog, error: unknown): void {

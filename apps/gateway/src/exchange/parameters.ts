@@ -38,6 +38,13 @@ export class OperationParameters {
     return this.text(name) ?? missing(name);
   }
 
+  /** The text of a Reference, or a plain one. */
+  reference(name: string): string | undefined {
+    const found = this.#parameters.find((parameter) => parameter.name === name)?.valueReference;
+    const reference = isLosslessObject(found) ? found.reference : undefined;
+    return typeof reference === 'string' ? reference : this.text(name);
+  }
+
   /** Bytes of a base64Binary. @throws {@link ExchangeError} `exchange/invalid`. */
   binary(name: string): Uint8Array {
     return new Uint8Array(Buffer.from(this.required(name), 'base64'));

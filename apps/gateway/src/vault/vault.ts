@@ -1,12 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OrganizationId } from '@careledger/primitives';
+import { sql } from 'kysely';
 import type { KeyName, Keystore } from '../keystore/index.ts';
 import { DocumentFiles } from './document-files.ts';
 import { VaultError } from './errors.ts';
 import { migrate, SQLITE_COLUMNS, vaultMigrations } from './migrations.ts';
 import { openSqlite } from './node-sqlite.ts';
 import { keyNamesOf, type WrappedKey } from './record-envelope.ts';
+import { resealVersions } from './reseal-versions.ts';
 import { type RewrapCount, rewrapVersions } from './rewrap-versions.ts';
 import type { VaultTables } from './schema.ts';
 import {
@@ -263,6 +265,24 @@ export class Vault {
   /** Opens one row and says what is wrong with it, if anything is. */
   inspect(row: VersionRow, keys: readonly WrappedKey[]): InspectedRow {
     return inspectRow(this.#keystore, row, keys);
+  }
+
+  /**
+   * Seals every version of a record anew, under a new data key and for other subjects. Text, salt and leaf stay: what was
+   * committed to is the same. The subjects' keys must exist.
+   */
+  async reseal(
+    tx: VaultTransaction,
+    key: RecordKey,
+    subjectsOf: (before: readonly string[]) => readonly string[],
+  ): Promise<void> {
+    await resealVersions(tx, { vault: this, keystore: this.#keystore, key, subjectsOf });
+  }
+
+  /** Moves what the database's log holds into its file, so that what was overwritten there is nowhere any more. */
+  async checkpoint(): Promise<void> {
+    await this.#turn;
+    await sql`pragma wal_checkpoint(truncate)`.execute(this.#writer);
   }
 
   /** Puts the data keys that a key wraps under its newest version, a few rows a transaction: writers go on between. */

@@ -33,6 +33,8 @@ export const JOURNAL_EVENTS = [
   'revocation',
   /** This organization's own systems, or the patient, took copies in bulk. */
   'export',
+  /** A record that was disclosed had stood in the wrong chart: its custodian told its recipient, who acknowledged. */
+  'retraction',
 ] as const;
 export type JournalEvent = (typeof JOURNAL_EVENTS)[number];
 

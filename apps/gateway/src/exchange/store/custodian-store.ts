@@ -4,6 +4,7 @@ import {
   type ConsentId,
   commitmentCodec,
   fixedBytes,
+  hashCodec,
   list,
   type OrganizationId,
   optional,
@@ -56,6 +57,22 @@ export interface NewConsent {
   readonly resource: string;
   readonly entryId: Uint8Array;
   readonly details: ConsentDetails;
+}
+
+const VERSIONS_MAX = 1_000;
+const retractedFields = {
+  commitments: list(commitmentCodec, { countMax: VERSIONS_MAX }),
+  retireKeys: list(hashCodec, { countMax: VERSIONS_MAX }),
+};
+const retractedCodec = struct(retractedFields);
+
+/** One recipient is told that versions which it may have were taken back. */
+export interface RetractionNotice extends StructOf<typeof retractedFields> {
+  readonly id: Uint8Array;
+  readonly recipient: OrganizationId;
+  /** The wrong patient. */
+  readonly patient: string;
+  readonly madeAt: number;
 }
 
 /** What a custodian knows of handles and of the consents that were granted here. */
@@ -193,6 +210,44 @@ export class CustodianStore {
         .insertInto('handle')
         .values({ handle_hash: sha256(handle), patient, recipient, consent: null })
         .execute(),
+    );
+  }
+
+  /** Notices to be sent once the ledger says so. */
+  async addRetractions(notices: readonly RetractionNotice[]): Promise<void> {
+    await this.#database.inTurn(async (db) => {
+      for (const { id, recipient, patient, madeAt, commitments, retireKeys } of notices) {
+        const versions = retractedCodec.encode({ commitments, retireKeys });
+        await db
+          .insertInto('retraction')
+          .values({ id, recipient, patient, made: madeAt, acknowledged: null, versions })
+          .execute();
+      }
+    });
+  }
+
+  /** What they announce did not happen. */
+  async dropRetractions(ids: readonly Uint8Array[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#database.inTurn((db) => db.deleteFrom('retraction').where('id', 'in', ids).execute());
+  }
+
+  async openRetractions(): Promise<readonly RetractionNotice[]> {
+    const rows = await this.#database.db
+      .selectFrom('retraction')
+      .selectAll()
+      .where('acknowledged', 'is', null)
+      .orderBy('made')
+      .execute();
+    return rows.map(({ id, recipient, patient, made, versions }) => ({
+      ...{ id: new Uint8Array(id), recipient: organizationId(recipient), patient, madeAt: made },
+      ...retractedCodec.decode(new Uint8Array(versions)),
+    }));
+  }
+
+  async acknowledgeRetraction(id: Uint8Array, acknowledged: number): Promise<void> {
+    await this.#database.inTurn((db) =>
+      db.updateTable('retraction').set({ acknowledged }).where('id', '=', id).execute(),
     );
   }
 

@@ -46,6 +46,15 @@ export interface CopySource {
   readonly version: string;
 }
 
+/** A verbatim copy and the local record made of it. */
+export interface Copy {
+  readonly patient: string;
+  readonly type: string;
+  readonly id: string;
+  readonly isWithdrawn: boolean;
+  readonly details: CopyDetails;
+}
+
 export interface NewCopy {
   readonly commitment: Uint8Array;
   readonly patient: string;
@@ -144,7 +153,7 @@ export class RecipientStore {
         const row = { commitment, patient, custodian, source, source_version: sourceVersion };
         await db
           .insertInto('copy')
-          .values({ ...row, type, id, filed: filedAt, sealed })
+          .values({ ...row, type, id, filed: filedAt, sealed, withdrawn: 0 })
           .onConflict((conflict) => conflict.doNothing())
           .execute();
       }
@@ -192,6 +201,27 @@ export class RecipientStore {
       .orderBy('filed', 'desc')
       .executeTakeFirst();
     return row && this.#database.open({ patient: row.patient, name: row.commitment }, copyCodec, row.sealed);
+  }
+
+  /** Our copy of exactly this version of a custodian's. */
+  async copyWith(custodian: OrganizationId, commitment: Uint8Array): Promise<Copy | undefined> {
+    const row = await this.#database.db
+      .selectFrom('copy')
+      .selectAll()
+      .where('custodian', '=', custodian)
+      .where('commitment', '=', commitment)
+      .executeTakeFirst();
+    if (!row || this.#database.isErased(row.patient)) return undefined;
+    const { patient, type, id, withdrawn } = row;
+    const details = this.#database.open({ patient, name: row.commitment }, copyCodec, row.sealed);
+    return { patient, type, id, isWithdrawn: withdrawn !== 0, details };
+  }
+
+  /** The custodian took it back. It stays: what was seen was seen. */
+  async withdrawCopy(commitment: Uint8Array, withdrawnAt: number): Promise<void> {
+    await this.#database.inTurn((db) =>
+      db.updateTable('copy').set({ withdrawn: withdrawnAt }).where('commitment', '=', commitment).execute(),
+    );
   }
 
   #openIntroduced(row: Selectable<ExchangeTables['introduced']>): Introduced {

@@ -56,6 +56,19 @@ export interface ExchangeTables {
     id: string;
     filed: number;
     sealed: Uint8Array;
+    /** When the custodian took it back, in milliseconds; 0 while it stands. */
+    withdrawn: number;
+  };
+  /** At the custodian: notices that a record stood in the wrong chart, until the recipient has acknowledged. */
+  retraction: {
+    id: Uint8Array;
+    recipient: string;
+    /** The wrong patient. */
+    patient: string;
+    made: number;
+    acknowledged: number | null;
+    /** CBOR of commitments and retire keys: they say nothing without their salts. */
+    versions: Uint8Array;
   };
   progress: { name: string; height: number };
 }
@@ -130,6 +143,22 @@ async function createRecipientTables(db: Schema, { bytes, integer }: ColumnTypes
     .execute();
 }
 
+async function createRetractions(db: Schema, { bytes, integer }: ColumnTypes): Promise<void> {
+  await db.schema
+    .alterTable('copy')
+    .addColumn('withdrawn', integer, (column) => column.notNull().defaultTo(0))
+    .execute();
+  await db.schema
+    .createTable('retraction')
+    .addColumn('id', bytes, (column) => column.primaryKey())
+    .addColumn('recipient', 'text', (column) => column.notNull())
+    .addColumn('patient', 'text', (column) => column.notNull())
+    .addColumn('made', integer, (column) => column.notNull())
+    .addColumn('acknowledged', integer)
+    .addColumn('versions', bytes, (column) => column.notNull())
+    .execute();
+}
+
 /** Forward only, one set for every database. */
 export function exchangeMigrations(columns: ColumnTypes): Record<string, Migration> {
   return {
@@ -137,6 +166,11 @@ export function exchangeMigrations(columns: ColumnTypes): Record<string, Migrati
       async up(db) {
         await createCustodianTables(db, columns);
         await createRecipientTables(db, columns);
+      },
+    },
+    '0002-retractions': {
+      async up(db) {
+        await createRetractions(db, columns);
       },
     },
   };
