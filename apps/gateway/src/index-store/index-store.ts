@@ -71,20 +71,25 @@ export interface LinkQuery {
  */
 export class IndexStore {
   readonly #database: IndexDatabase;
+  readonly #fewMax: number;
   #records: RecordTexts | undefined;
 
-  private constructor(database: IndexDatabase) {
+  private constructor(database: IndexDatabase, fewMax: number) {
     this.#database = database;
+    this.#fewMax = fewMax;
   }
 
   static async open(folder: string): Promise<IndexStore> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    return new IndexStore(new IndexDatabase(join(folder, 'index.sqlite')));
+    return new IndexStore(new IndexDatabase(join(folder, 'index.sqlite')), FEW_MAX);
   }
 
-  /** An index that stands in no file. */
-  static inMemory(): IndexStore {
-    return new IndexStore(new IndexDatabase(':memory:'));
+  /**
+   * An index that stands in no file.
+   * @param fewMax Entries that are sorted here instead of by the database.
+   */
+  static inMemory(fewMax: number = FEW_MAX): IndexStore {
+    return new IndexStore(new IndexDatabase(':memory:'), fewMax);
   }
 
   /** Says where the records are read that decide about texts and their order. */
@@ -208,7 +213,7 @@ export class IndexStore {
     );
     if (sortsByText(asked) && asked.countMax > 0) return this.#sortedByText(asked);
     const run = new SearchRun(this.#database, asked);
-    const few = run.few(FEW_MAX);
+    const few = run.few(this.#fewMax);
     if (few) return after(asked, few);
     return { rows: asked.countMax === 0 ? [] : run.page(), ...this.#totalOf(asked, run) };
   }
