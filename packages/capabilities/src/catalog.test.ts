@@ -73,6 +73,7 @@ describe('the catalog describes itself', () => {
       ['locator', 3000],
       ['consent', 4000],
       ['disclosures', 5000],
+      ['schemas', 6000],
     ]);
   });
 

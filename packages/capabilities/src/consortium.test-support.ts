@@ -98,7 +98,7 @@ export const chain: ChainId = chainIdOf(genesisCodec.encode(genesis));
 
 let nonces = 0;
 
-/** A message as its capability's codec describes it; the codec in the catalog checks it. */
+/** A message as its capability's codec describes it; the codec in the catalog checks it, but not ready-made bytes. */
 export interface Spoken {
   readonly by: string;
   readonly type: string;
@@ -112,7 +112,8 @@ export function speak({ by, type, message }: Spoken, time: number): Uint8Array {
   nonces += 1;
   const nonce = new Uint8Array(16);
   new DataView(nonce.buffer).setUint32(0, nonces);
-  const body = (dispatch.message.codec as Codec<unknown>).encode(message);
+  const { codec }: { codec: Codec<unknown> } = dispatch.message;
+  const body = message instanceof Uint8Array ? message : codec.encode(message);
   const payload = { chain, nonce, expiresAt: time + 300_000, type, body };
   return signTransaction({ payload, signer: signerNamed(by) }).bytes;
 }

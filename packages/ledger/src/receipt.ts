@@ -37,6 +37,8 @@ export const RECEIPT_KIND = 'careledger/receipt/1';
 export const RECEIPT_BYTES_MAX = 16 * 1024 * 1024;
 /** The message whose `root` holds the leaf. */
 export const ANCHOR_TYPE = 'records/anchor';
+/** Later versions of it name their root alike. */
+const ANCHOR_TYPES: readonly string[] = [ANCHOR_TYPE, `${ANCHOR_TYPE}@2`];
 
 /**
  * Shows offline that an organization anchored one record version in a final block. Holds no salt and no content: who has
@@ -163,7 +165,7 @@ export function verifyReceipt(options: {
   if (!anchor.ok) return anchor;
   const { transaction, header, headerHash, accepted } = anchor.value;
   const { type, body } = transaction.payload;
-  const root = type === ANCHOR_TYPE ? anchoredRoot(body) : undefined;
+  const root = ANCHOR_TYPES.includes(type) ? anchoredRoot(body) : undefined;
   if (!root) return err({ code: 'anchor', detail: 'the transaction anchors no records' });
   if (!accepted) return err({ code: 'anchor refused', detail: 'the ledger refused the anchor' });
   const fault = checkLeaf(receipt, root) ?? checkOpening(receipt.leaf, options.opening);

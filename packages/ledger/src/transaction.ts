@@ -32,7 +32,7 @@ export interface TransactionPayload {
   readonly nonce: Uint8Array;
   /** Block time in milliseconds after which the transaction no longer counts; at most 10 minutes ahead. */
   readonly expiresAt: number;
-  /** `capability/message`. */
+  /** `capability/message`, from the second version on `capability/message@2`. */
   readonly type: string;
   /** Deterministic CBOR of the message, by the capability's codec. */
   readonly body: Uint8Array;
@@ -81,7 +81,7 @@ export const transactionPayloadCodec: Codec<TransactionPayload> = struct({
   expiresAt: uint,
   type: text({
     bytesMax: TRANSACTION_TYPE_BYTES_MAX,
-    pattern: /^[a-z][a-z0-9]*(-[a-z0-9]+)*\/[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+    pattern: /^[a-z][a-z0-9]*(-[a-z0-9]+)*\/[a-z][a-z0-9]*(-[a-z0-9]+)*(@([2-9]|[1-9][0-9]{1,3}))?$/,
   }),
   body: bytes({ bytesMax: TRANSACTION_BYTES_CEILING }),
 });

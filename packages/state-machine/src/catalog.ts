@@ -15,6 +15,8 @@ export interface KeyInForce {
 export interface Catalog {
   readonly capabilities: readonly Capability[];
   readonly keyInForce: (state: StateReader, publicKey: Uint8Array) => KeyInForce | undefined;
+  /** Has the consortium put this type, of this version, in force? What no capability can read never is. */
+  readonly isTypeInForce: (state: StateReader, type: string) => boolean;
   /** The validator set that the state names, in a fixed order. */
   readonly validators: (state: StateReader) => readonly Validator[];
   /** State at height 0 from the genesis document's `applicationState`. @throws when it is not a consortium. */

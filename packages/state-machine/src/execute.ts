@@ -97,6 +97,7 @@ export function admit(
   if (replay.has(id, time)) return against('transaction/replayed');
   if (payload.expiresAt < time) return against('transaction/expired');
   if (payload.expiresAt > time + EXPIRY_AHEAD_MAX) return against('transaction/expires-too-late');
+  if (!catalog.isTypeInForce(state, payload.type)) return against('transaction/version-not-in-force');
   const key = catalog.keyInForce(state, signer);
   return key ? { code: 0, key } : against('transaction/signer-not-in-force');
 }

@@ -21,6 +21,7 @@ export const refusals = {
   'transaction/expires-too-late': 21,
   'transaction/replayed': 22,
   'transaction/signer-not-in-force': 23,
+  'transaction/version-not-in-force': 24,
 } as const;
 
 export type Refusal = keyof typeof refusals;

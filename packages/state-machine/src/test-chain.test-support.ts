@@ -95,6 +95,7 @@ export const testCatalog: Catalog = {
     const owner = state.get(concat(KEY_PREFIX, publicKey));
     return owner && { organization: fromUtf8(owner) as OrganizationId, roles: ['custodian'] };
   },
+  isTypeInForce: () => true,
   validators: (state) =>
     [...state.scan(KEY_PREFIX, 100)].map(([key], index) => ({
       node: nodeId(`node-${index}`),

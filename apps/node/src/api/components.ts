@@ -1,4 +1,4 @@
-import { ENTITY_TYPES } from '@careledger/capabilities';
+import { ENTITY_TYPES, recordDisputeCodec } from '@careledger/capabilities';
 import {
   blockCodec,
   certificateCodec,
@@ -184,6 +184,21 @@ export const components = {
     count: integer,
     countKey: hex,
     items: listOf({ type: 'object', required: ['index', 'key'], properties: { index: integer, key: hex } }),
+  }),
+  Schemas: objectOf({
+    schemas: listOf(
+      objectOf({
+        type: words,
+        name: words,
+        version: integer,
+        schemaHash: hash,
+        schema: hex,
+        body: { type: 'object', description: 'The body as a JSON schema, bytes in hexadecimal.' },
+      }),
+    ),
+  }),
+  RecordDisputes: objectOf({
+    disputes: listOf(withMore(recordDisputeCodec, { organization: of(organizationIdCodec) })),
   }),
   Denials: objectOf({
     entries: listOf(

@@ -3,14 +3,19 @@ import {
   anchors,
   type DenseList,
   disclosureAnchors,
+  encodeSchema,
   listNodes,
   listOrganizations,
+  listRecordDisputes,
+  listSchemas,
+  type TypeSchema,
 } from '@careledger/capabilities';
-import { organizationIdCodec } from '@careledger/primitives';
+import { organizationIdCodec, sha256, toHex } from '@careledger/primitives';
 import { NodeError } from '../errors.ts';
 import { toJson } from '../evidence-file.ts';
 import type { RunningNode } from '../running-node.ts';
-import { JSON_TYPE, number } from './parameters.ts';
+import { jsonSchemaOf } from './json-schema.ts';
+import { hash, hexParameter, JSON_TYPE, number } from './parameters.ts';
 import type { RouteOptions } from './routes.ts';
 
 const ITEMS_LISTED_MAX = 1_000;
@@ -49,6 +54,29 @@ export function listRoutes(node: RunningNode): readonly RouteOptions[] {
     },
     {
       method: 'GET',
+      path: '/schemas',
+      summary:
+        'The schema of every transaction type in force, with its versions, as it stands on the ledger.',
+      access: 'open',
+      answers: [JSON_TYPE],
+      answer: 'Schemas',
+      handler: () => ({ schemas: listSchemas(state).map(describeSchema) }),
+    },
+    {
+      method: 'GET',
+      path: '/records/:leaf/disputes',
+      summary: 'Who disputes a record version, by the hash of its leaf. Provable by their state keys.',
+      access: 'read',
+      params: { leaf: hash },
+      answers: [JSON_TYPE],
+      answer: 'RecordDisputes',
+      handler: (request) => {
+        const { leaf } = request.params as { readonly leaf: string };
+        return toJson({ disputes: listRecordDisputes(state, hexParameter(leaf)) });
+      },
+    },
+    {
+      method: 'GET',
       path: '/lists/:list/:organization',
       summary:
         'One capability’s list of one organization: the count, and items by number. Provable by their state keys.',
@@ -75,6 +103,19 @@ export function listRoutes(node: RunningNode): readonly RouteOptions[] {
       },
     },
   ];
+}
+
+function describeSchema(schema: TypeSchema): object {
+  const { name, version, body } = schema;
+  const encoded = encodeSchema(schema);
+  return {
+    type: version === 1 ? name : `${name}@${version}`,
+    name,
+    version,
+    schemaHash: toHex(sha256(encoded)),
+    schema: toHex(encoded),
+    body: jsonSchemaOf(body),
+  };
 }
 
 function readList(

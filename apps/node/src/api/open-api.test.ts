@@ -35,6 +35,7 @@ beforeAll(async () => {
     organization,
     type: 'records/anchor',
     at: String(node.block(2)?.header.time),
+    leaf: '00'.repeat(32),
     first: '1',
     second: '3',
     founding: toHex(keyKey(signer.publicKey)),

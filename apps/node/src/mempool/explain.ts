@@ -4,6 +4,8 @@ const helps: Readonly<Record<string, string>> = {
   'transaction/too-large': 'Keep the transaction within the limit that the genesis document names.',
   'transaction/foreign-chain': 'Sign the transaction for the chain id of this network.',
   'transaction/unknown-type': 'Use a type that a capability of this chain declares.',
+  'transaction/version-not-in-force':
+    'Use a version of this type that the consortium has adopted: see /v1/chains/{chain}/schemas.',
   'transaction/body': 'Send exactly the fields that the type declares.',
   'transaction/identifier':
     'Nothing that identifies a person may stand on the ledger. Use random ids and commitments.',

@@ -104,6 +104,8 @@ export {
 } from './genesis.ts';
 export {
   type Approval,
+  approvalClaims,
+  approvalsCodec,
   type Change,
   type ChangeKey,
   type ChangeNode,
@@ -132,6 +134,7 @@ export {
   rotateKeyText,
 } from './messages.ts';
 export {
+  isApproved,
   keyInForce,
   type ListedOrganization,
   listNodes,
@@ -155,3 +158,4 @@ export {
   readOrganization,
   type Standing,
 } from './state.ts';
+export { approversOf } from './transitions.ts';

@@ -48,9 +48,10 @@ export interface Approval {
 }
 
 const signatureCodec: Codec<Uint8Array> = fixedBytes(64);
-const approvalsCodec = list<Approval>(struct({ publicKey: publicKeyCodec, signature: signatureCodec }), {
-  countMax: APPROVALS_MAX,
-});
+export const approvalsCodec: Codec<readonly Approval[]> = list<Approval>(
+  struct({ publicKey: publicKeyCodec, signature: signatureCodec }),
+  { countMax: APPROVALS_MAX },
+);
 
 function checkRoles(roles: readonly Role[]): readonly Role[] {
   const places = roles.map((role) => ROLES.indexOf(role));

@@ -2,6 +2,9 @@
 export const rejections = {
   'records/not-custodian': 1,
   'records/already-retired': 2,
+  'records/not-anchored': 3,
+  'records/already-disputed': 4,
+  'records/not-disputed': 5,
 } as const;
 
 export type RecordsRejection = keyof typeof rejections;
