@@ -259,6 +259,7 @@ class MemberGateway implements Gateway {
     const authorization = await createAuthorizationServer({
       ...{ organization, origin, clients, signingKey: authorizationKey },
       ...{ folder: join(folder, 'authorization'), patients: patientDirectory(service) },
+      onFault: (error) => log.error(faultFields(error), 'a sign-in or token request failed'),
       ...(now ? { now } : {}),
     });
     this.#authorization = authorization;

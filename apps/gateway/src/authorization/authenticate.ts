@@ -32,8 +32,6 @@ export interface UserToken {
   /** The user's subject id. */
   readonly subject: string;
   readonly scope: string;
-  /** Seconds since 1970-01-01T00:00:00Z. */
-  readonly expiresAt: number;
   readonly patient?: string;
   /** `x5t#S256` of the certificate that it is bound to. */
   readonly thumbprint?: string;
@@ -47,7 +45,7 @@ export interface AuthenticatorOptions {
   readonly clients: ClientRegistry;
   readonly organization: OrganizationId;
   readonly users: UserRegistry;
-  /** Finds an app's token, unless it was revoked or its session has ended. */
+  /** Finds an app's token, unless it has expired, was revoked or its session has ended. */
   readonly findUserToken: (token: string) => Promise<UserToken | undefined>;
   /** Other OpenID providers whose tokens are good here. */
   readonly externals: readonly ExternalIssuer[];
@@ -176,8 +174,7 @@ async function appCaller(
   certificate: PeerCertificate,
 ): Promise<Caller> {
   const found = await options.findUserToken(token);
-  if (!found) return refuse('token/invalid', 'The access token is not valid, or was taken back.');
-  if (found.expiresAt <= options.now() / 1000) refuse('token/expired', 'The access token has expired.');
+  if (!found) return refuse('token/invalid', 'The access token has expired, was taken back or is none.');
   const client = await options.clients.find(found.clientId);
   if (client?.kind !== 'app') {
     return refuse('token/client-not-in-force', 'The client of this token is not in force here.');

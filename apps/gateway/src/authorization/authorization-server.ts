@@ -46,6 +46,8 @@ export interface AuthorizationServerOptions {
   readonly patients?: PatientDirectory;
   /** Milliseconds; the system clock by default. */
   readonly now?: () => number;
+  /** Hears of faults that a browser only sees as "the request failed". Log its kind, never its message. */
+  readonly onFault?: (error: unknown) => void;
   /** Other OpenID providers; by default those of `issuers.json` in the folder. */
   readonly externals?: readonly ExternalIssuer[];
 }
@@ -99,27 +101,29 @@ function sendStyle(response: ServerResponse): void {
   response.end(STYLE);
 }
 
-/** The library would drop `offline_access` unless consent is asked for by name; here it is asked for always. */
-function askConsent(provider: Provider): void {
-  provider.use(async (ctx, next) => {
-    const isAuthorization = ctx.method === 'GET' && ctx.path === OAUTH_ROUTES.authorization;
-    const { prompt } = ctx.query;
-    if (isAuthorization && prompt === undefined) ctx.query = { ...ctx.query, prompt: 'consent' };
-    else if (isAuthorization && prompt === 'login') ctx.query = { ...ctx.query, prompt: 'login consent' };
-    await next();
-  });
+/**
+ * The library would drop `offline_access` unless consent is asked for by name; here it is asked for always, except by
+ * `prompt=none`, which then fails as it must.
+ */
+function askingConsent(url: string): string {
+  const [path = '', query = ''] = url.split('?', 2);
+  if (path !== at('authorization')) return url;
+  const parameters = new URLSearchParams(query);
+  const prompts = parameters.getAll('prompt').flatMap((prompt) => prompt.split(' '));
+  if (prompts.includes('none') || prompts.includes('consent')) return url;
+  parameters.set('prompt', [...prompts, 'consent'].join(' '));
+  return `${path}?${parameters}`;
 }
 
 async function findUserToken(provider: Provider, value: string): Promise<UserToken | undefined> {
   const token = await provider.AccessToken.find(value);
-  if (!token?.clientId || !token.accountId || !token.exp) return undefined;
+  if (!token?.clientId || !token.accountId) return undefined;
   const patient = token.extra?.patient;
   const thumbprint = token['x5t#S256'];
   return {
     clientId: token.clientId,
     subject: token.accountId,
     scope: token.scope ?? '',
-    expiresAt: token.exp,
     ...(typeof patient === 'string' ? { patient } : {}),
     ...(typeof thumbprint === 'string' ? { thumbprint } : {}),
   };
@@ -178,7 +182,6 @@ export async function createAuthorizationServer(
     }),
   );
   provider.Client.prototype.compareClientSecret = compareSecretHashes;
-  askConsent(provider);
   provider.use(async (ctx, next) => {
     await next();
     const answered = ctx as KoaContextWithOIDC;
@@ -194,10 +197,14 @@ export async function createAuthorizationServer(
   });
   const launch = createLaunchEndpoint({ authenticate, store, patients, audience });
   const handle = createHandler({ clients, provider, pages, launch });
+  provider.on('server_error', (_ctx, error) => options.onFault?.(error));
   return {
     ...{ issuer, tokenEndpoint, audience, clients, authenticate },
     handle: (request, response) => {
-      handle(request, response).catch(() => fail(response));
+      handle(request, response).catch((error: unknown) => {
+        options.onFault?.(error);
+        fail(response);
+      });
     },
     smartConfiguration: smartConfiguration({ issuer, origin, tokenEndpoint }),
     close: async () => {
@@ -238,8 +245,8 @@ function createHandler(parts: {
     }
     if (FOR_SCRIPTS.has(url) && (await answerOrigin(parts.clients, request, response))) return;
     // The library finds its mount point by comparing the two.
-    request.originalUrl = url;
-    request.url = url.slice(OAUTH_PATH.length);
+    request.originalUrl = askingConsent(url);
+    request.url = request.originalUrl.slice(OAUTH_PATH.length);
     await callback(request, response);
   };
 }

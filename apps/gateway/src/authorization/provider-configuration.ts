@@ -139,7 +139,9 @@ function resourceServerInfo(options: ProviderOptions) {
     if (!client) throw new errors.InvalidClient('the client is not in force');
     const isApp = client.kind === 'app';
     const granted = isApp ? options.apps.grantScopes(ctx, client) : options.backend.grantScopes(ctx);
-    const common = { scope: granted.join(' '), audience: options.audience };
+    // The library takes what stands here for the resource's own: the words of SMART and OpenID are not.
+    const scope = granted.filter((text) => text.includes('.')).join(' ');
+    const common = { scope, audience: options.audience };
     // A person's token can be taken back at once: it stands in the store. A service's stands for itself.
     if (isApp) return { ...common, accessTokenFormat: 'opaque' as const };
     return { ...common, accessTokenFormat: 'jwt' as const, jwt: { sign: { alg: TOKEN_ALGORITHM } } } as const;
