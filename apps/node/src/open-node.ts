@@ -1,12 +1,13 @@
 import { nodeByFingerprint, catalog as wholeCatalog } from '@careledger/capabilities';
 import { chainIdOf, decodeGenesis, type Genesis } from '@careledger/ledger';
-import type { ChainId } from '@careledger/primitives';
+import { type ChainId, useSha256 } from '@careledger/primitives';
 import { fingerprintOf } from './certificates.ts';
 import type { Chain } from './chain/chain.ts';
 import { openChain } from './chain/open-chain.ts';
 import { VoteFile } from './engines/embedded/vote-file.ts';
 import { NodeError } from './errors.ts';
 import { type Log, openLog } from './log.ts';
+import { nativeSha256 } from './native-hash.ts';
 import type { NodeOptions } from './options.ts';
 import { SignaturePool } from './signatures/signature-pool.ts';
 import { TransactionVerifier } from './signatures/transaction-verifier.ts';
@@ -33,6 +34,7 @@ export interface OpenedNode {
  */
 export async function openNode(options: NodeOptions, closing: Closing): Promise<OpenedNode> {
   const { folder } = options;
+  useSha256(nativeSha256);
   const chainId = chainIdOf(options.genesis);
   const genesis = decodeGenesis(options.genesis);
   if (!genesis.ok) {

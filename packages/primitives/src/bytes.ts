@@ -1,6 +1,6 @@
 /** Small, allocation-conscious helpers over `Uint8Array`. */
 
-const HEX = '0123456789abcdef';
+const HEX_OF_BYTE = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const encoder = new TextEncoder();
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -46,7 +46,7 @@ export function fromUtf8(bytes: Uint8Array): string {
 /** Lower-case hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += (HEX[byte >> 4] as string) + (HEX[byte & 15] as string);
+  for (let index = 0; index < bytes.length; index += 1) text += HEX_OF_BYTE[bytes[index] as number];
   return text;
 }
 

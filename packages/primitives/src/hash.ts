@@ -1,16 +1,35 @@
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
-import { concat, utf8 } from './bytes.ts';
+import { concat, toHex, utf8 } from './bytes.ts';
+import { invariant } from './result.ts';
 
 /** Length of every digest on the ledger, in bytes. */
 export const HASH_BYTES = 32;
 
-/** SHA-256 (FIPS 180-4). 32 bytes for any input. */
+/** SHA-256 of the whole input. */
+export type Sha256 = (bytes: Uint8Array) => Uint8Array;
+
+/** SHA-256 of "abc" (FIPS 180-4, appendix B.1). */
+const ABC_DIGEST = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
+
+let sha256OfBytes: Sha256 = nobleSha256;
+
+/**
+ * Hashes by the platform from here on, where that is faster (decision 0034). There is one SHA-256, so nothing but speed
+ * depends on it.
+ *
+ * @throws InvariantError for a function that is not SHA-256.
+ * @example
+ * useSha256((bytes) => new Uint8Array(hash('sha256', bytes, 'buffer')));
+ */
+export function useSha256(implementation: Sha256): void {
+  invariant(toHex(implementation(utf8('abc'))) === ABC_DIGEST, 'the platform’s hash is SHA-256');
+  sha256OfBytes = implementation;
+}
+
+/** SHA-256 (FIPS 180-4). 32 bytes for any input; several parts are hashed as one. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return nobleSha256(parts[0] as Uint8Array);
-  const hash = nobleSha256.create();
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+  return sha256OfBytes(parts.length === 1 ? (parts[0] as Uint8Array) : concat(...parts));
 }
 
 /** HMAC-SHA-256 (RFC 2104). */

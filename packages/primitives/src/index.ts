@@ -35,7 +35,7 @@ export {
   text,
   uint,
 } from './codec.ts';
-export { domainHash, HASH_BYTES, hmacSha256, sha256 } from './hash.ts';
+export { domainHash, HASH_BYTES, hmacSha256, type Sha256, sha256, useSha256 } from './hash.ts';
 export {
   type Brand,
   type ChainId,

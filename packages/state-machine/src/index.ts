@@ -12,6 +12,7 @@ export type {
   VerifiedTransaction,
   VerifyTransaction,
 } from './application.ts';
+export { Branch, byteName } from './branch.ts';
 export {
   accepted,
   type Capability,

@@ -15,7 +15,7 @@ import {
   TrustedChain,
   verifyBlockLink,
 } from '@careledger/ledger';
-import { equalBytes } from '@careledger/primitives';
+import { equalBytes, useSha256 } from '@careledger/primitives';
 import {
   type Catalog,
   createApplication,
@@ -26,6 +26,7 @@ import {
 } from '@careledger/state-machine';
 import { NodeError } from '../errors.ts';
 import type { StoreVerdict } from '../ledger-node.ts';
+import { nativeSha256 } from '../native-hash.ts';
 import { verifyWithSodium } from '../signatures/verify-batch.ts';
 import { DamagedRecordError } from '../store/block-record.ts';
 import { SegmentStore } from '../store/segments.ts';
@@ -57,6 +58,7 @@ export async function verifyBlockFiles(options: {
   readonly catalog?: Catalog;
 }): Promise<StoreVerdict> {
   const { folder, catalog = wholeCatalog } = options;
+  useSha256(nativeSha256);
   const genesis = decodeGenesis(options.genesis);
   if (!genesis.ok)
     throw new NodeError('genesis/invalid', genesis.error, 'Use the genesis file of this chain.');

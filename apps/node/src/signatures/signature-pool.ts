@@ -7,6 +7,13 @@ const WORKERS = 2;
 /** Fewer are checked on the spot: crossing to a worker and back costs more than this many verifications. */
 const INLINE_MAX = 2;
 
+/** Who waits for an answer, and for which signatures. */
+interface Asked {
+  readonly claims: readonly SignatureClaim[];
+  readonly resolve: (holds: readonly boolean[]) => void;
+  readonly reject: (fault: Error) => void;
+}
+
 interface Waiting {
   readonly resolve: (verdicts: Uint8Array) => void;
   readonly reject: (fault: Error) => void;
@@ -16,6 +23,7 @@ interface Waiting {
 export class SignaturePool {
   readonly #workers: readonly Worker[];
   readonly #waiting = new Map<number, Waiting>();
+  #asked: Asked[] = [];
   #number = 0;
   #fault: Error | undefined;
 
@@ -32,19 +40,52 @@ export class SignaturePool {
     });
   }
 
-  /** Which of these signatures hold, in order. @throws when a worker has died: the node must stop. */
-  async verify(claims: readonly SignatureClaim[]): Promise<readonly boolean[]> {
-    if (claims.length <= INLINE_MAX || !claims.every(isWellFormed)) return claims.map(verifyWithSodium);
-    const batches: Promise<Uint8Array>[] = [];
-    for (let start = 0; start < claims.length; start += BATCH_SIGNATURES) {
-      batches.push(this.#send(claims.slice(start, start + BATCH_SIGNATURES)));
-    }
-    return (await Promise.all(batches)).flatMap((verdicts) => [...verdicts].map((verdict) => verdict === 1));
+  /**
+   * Which of these signatures hold, in order. What is asked in one turn of the event loop is checked together, so that
+   * many who ask for one signature each still share whole batches.
+   * @throws when a worker has died: the node must stop.
+   */
+  verify(claims: readonly SignatureClaim[]): Promise<readonly boolean[]> {
+    if (claims.length === 0) return Promise.resolve([]);
+    if (this.#fault) return Promise.reject(this.#fault);
+    return new Promise((resolve, reject) => {
+      if (this.#asked.push({ claims, resolve, reject }) === 1) setImmediate(() => this.#checkAsked());
+    });
   }
 
   async close(): Promise<void> {
     this.#fail(new Error('the signature workers are closed'));
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+
+  #checkAsked(): void {
+    const asked = this.#asked;
+    this.#asked = [];
+    const claims = asked.flatMap((one) => one.claims);
+    this.#check(claims).then(
+      (verdicts) => {
+        let offset = 0;
+        for (const one of asked) {
+          one.resolve(verdicts.slice(offset, offset + one.claims.length));
+          offset += one.claims.length;
+        }
+      },
+      (fault: Error) => {
+        for (const { reject } of asked) reject(fault);
+      },
+    );
+  }
+
+  async #check(claims: readonly SignatureClaim[]): Promise<readonly boolean[]> {
+    // One that cannot be packed never holds, and must not keep the others from the workers.
+    const packable = claims.filter(isWellFormed);
+    if (packable.length <= INLINE_MAX) return claims.map(verifyWithSodium);
+    const batches: Promise<Uint8Array>[] = [];
+    for (let start = 0; start < packable.length; start += BATCH_SIGNATURES) {
+      batches.push(this.#send(packable.slice(start, start + BATCH_SIGNATURES)));
+    }
+    const held = (await Promise.all(batches)).flatMap((verdicts) => [...verdicts]).values();
+    return claims.map((claim) => isWellFormed(claim) && held.next().value === 1);
   }
 
   #send(claims: readonly SignatureClaim[]): Promise<Uint8Array> {

@@ -10,8 +10,10 @@ import {
 import type { SignaturePool } from './signature-pool.ts';
 import { verifyWithSodium } from './verify-batch.ts';
 
-/** Bytes of transactions whose verdict is remembered. */
+/** What the remembered verdicts may take together. */
 const CACHE_BYTES_MAX = 64 * 1024 * 1024;
+/** A decoded transaction in memory, besides its bytes. */
+const ENTRY_BYTES = 2_048;
 
 export interface TransactionVerifierOptions {
   readonly pool: SignaturePool;
@@ -21,23 +23,25 @@ export interface TransactionVerifierOptions {
 }
 
 interface Examined {
-  readonly name: string;
   readonly verdict: VerifiedTransaction;
   /** The envelope's signature first, then the inner ones. */
   readonly claims: readonly SignatureClaim[];
-  readonly bytes: number;
+  readonly bytes: Uint8Array;
 }
 
 /**
  * Every signature of a transaction, envelope and inner, checked once on this node and ahead of execution. A verdict
  * is remembered under the public key and the SHA-256 of the whole bytes: an id would not cover the signature. Whether
  * a key is in force is no part of it; execution reads that from state.
+ *
+ * The very same array is recognized without hashing it again: whoever hands bytes in does not change them afterwards.
  */
 export class TransactionVerifier {
   readonly #pool: SignaturePool;
   readonly #inline: VerifyTransaction;
   readonly #examine: VerifyTransaction;
   readonly #cache = new Map<string, { readonly verdict: VerifiedTransaction; readonly bytes: number }>();
+  readonly #known = new WeakMap<Uint8Array, VerifiedTransaction>();
   #claims: SignatureClaim[] = [];
   #cacheBytes = 0;
   /** Signatures checked since the start. */
@@ -54,7 +58,7 @@ export class TransactionVerifier {
 
   /** Checks these in the workers, so that `verify` answers from memory when they are executed. */
   async prepare(transactions: readonly Uint8Array[]): Promise<void> {
-    const fresh = transactions.filter((bytes) => !this.#cache.has(nameOf(bytes)));
+    const fresh = transactions.filter((bytes) => this.#recall(bytes) === undefined);
     const examined = fresh.map((bytes) => this.#examineForm(bytes));
     const claims = examined.flatMap((entry) => entry.claims);
     this.verified += claims.length;
@@ -63,17 +67,16 @@ export class TransactionVerifier {
     for (const entry of examined) {
       const holds = verdicts.slice(offset, offset + entry.claims.length);
       offset += entry.claims.length;
-      this.#remember(entry.name, judge(entry.verdict, holds), entry.bytes);
+      this.#remember(entry.bytes, judge(entry.verdict, holds));
     }
   }
 
   /** The verdict on one transaction: from memory, else checked on the spot. */
   readonly verify: VerifyTransaction = (bytes) => {
-    const name = nameOf(bytes);
-    const known = this.#cache.get(name);
-    if (known) return known.verdict;
+    const known = this.#recall(bytes);
+    if (known) return known;
     const verdict = this.#inline(bytes);
-    this.#remember(name, verdict, bytes.length);
+    this.#remember(bytes, verdict);
     return verdict;
   };
 
@@ -93,13 +96,24 @@ export class TransactionVerifier {
     const verdict = this.#examine(bytes);
     const claims = verdict.ok ? this.#claims : [];
     this.#claims = [];
-    return { name: nameOf(bytes), verdict, claims, bytes: bytes.length };
+    return { verdict, claims, bytes };
   }
 
-  #remember(name: string, verdict: VerifiedTransaction, bytes: number): void {
+  #recall(bytes: Uint8Array): VerifiedTransaction | undefined {
+    const known = this.#known.get(bytes);
+    if (known) return known;
+    const same = this.#cache.get(nameOf(bytes))?.verdict;
+    if (same) this.#known.set(bytes, same);
+    return same;
+  }
+
+  #remember(bytes: Uint8Array, verdict: VerifiedTransaction): void {
+    this.#known.set(bytes, verdict);
+    const name = nameOf(bytes);
     if (this.#cache.has(name)) return;
-    this.#cache.set(name, { verdict, bytes });
-    this.#cacheBytes += bytes;
+    const size = bytes.length + ENTRY_BYTES;
+    this.#cache.set(name, { verdict, bytes: size });
+    this.#cacheBytes += size;
     for (const [oldest, entry] of this.#cache) {
       if (this.#cacheBytes <= CACHE_BYTES_MAX) return;
       this.#cache.delete(oldest);

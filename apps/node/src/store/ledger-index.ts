@@ -1,10 +1,10 @@
-import { hash as digest } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { type BlockHeader, encodeHeader, headerCodec, type Transaction } from '@careledger/ledger';
 import { concat, equalBytes, type HeaderHash, invariant, uint, utf8 } from '@careledger/primitives';
 import type { CommitBatch } from '@careledger/state-machine';
 import { open, type RootDatabase } from 'lmdb';
 import { messageOf, NodeError } from '../errors.ts';
+import { nativeSha256 } from '../native-hash.ts';
 import { INDEX_PAGE_BYTES, isMappable, type OpeningMark } from './index-guard.ts';
 import { bigEndian, keyAfter, plain } from './index-keys.ts';
 import { StateTables, type Table } from './state-tables.ts';
@@ -15,6 +15,11 @@ const META_HEIGHT = utf8('height');
 const META_LAYOUT = utf8('layout');
 /** Raised when the tables change: an index of another layout is rebuilt. */
 const LAYOUT = uint.encode(2);
+/** Blocks are written to the index at the latest when so many wait, or the first of them for so long. */
+const WAITING_BLOCKS_MAX = 256;
+const WAITING_MS_MAX = 100;
+/** Transactions and tree nodes that may wait. */
+const WAITING_ENTRIES_MAX = 16_384;
 /** Old states that one block may clear away, so that no block waits for a long backlog. */
 const PRUNED_AT_ONCE_MAX = 16;
 
@@ -55,13 +60,13 @@ export interface IndexedBlock {
   readonly validatorsAfter?: () => Uint8Array;
 }
 
-function sha256(bytes: Uint8Array): Uint8Array {
-  return digest('sha256', bytes, 'buffer');
+function lookupPrefix(lookup: Lookup, value: Uint8Array): Uint8Array {
+  const short = lookup === 'time' ? new Uint8Array(0) : nativeSha256(value).subarray(0, LOOKUP_VALUE_BYTES);
+  return concat(Uint8Array.of(LOOKUPS.indexOf(lookup)), short);
 }
 
-function lookupPrefix(lookup: Lookup, value: Uint8Array): Uint8Array {
-  const short = lookup === 'time' ? new Uint8Array(0) : sha256(value).subarray(0, LOOKUP_VALUE_BYTES);
-  return concat(Uint8Array.of(LOOKUPS.indexOf(lookup)), short);
+interface WaitingBlock extends Omit<IndexedBlock, 'validatorsAfter'> {
+  readonly validatorsAfter: Uint8Array | undefined;
 }
 
 /**
@@ -77,6 +82,9 @@ export class LedgerIndex {
   readonly #transactions: Table;
   readonly #lookups: Table;
   readonly #reigns: Table;
+  #waiting: WaitingBlock[] = [];
+  #waitingEntries = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   /** Told of the first read that does not hold, so that the node stops. The next start rebuilds the index. */
   onFault: (fault: IndexFaultError) => void = () => undefined;
@@ -112,9 +120,10 @@ export class LedgerIndex {
       this.state = new StateTables({
         table,
         meta: this.#meta,
+        settle: () => this.settle(),
         fault: (problem) => this.#fault(problem),
         stateRootOf: (height) => {
-          const header = this.header(height);
+          const header = this.#header(height);
           invariant(header, 'every height up to the head has a header');
           return header.stateRoot;
         },
@@ -127,6 +136,7 @@ export class LedgerIndex {
 
   /** The last indexed height, or `undefined` for an empty index. */
   get height(): number | undefined {
+    this.settle();
     const bytes = this.#meta.get(META_HEIGHT);
     if (bytes === undefined) return undefined;
     const layout = this.#meta.get(META_LAYOUT);
@@ -135,26 +145,64 @@ export class LedgerIndex {
     return this.#decodeHeight(bytes);
   }
 
-  /** Adds a block in one LMDB transaction, synced. Blocks come in order, the genesis block first. */
+  /**
+   * Adds a block; blocks come in order, the genesis block first. Some wait for the next ones and are written together,
+   * in one synced LMDB transaction (decision 0035): until then state is read from memory, and whatever else is asked
+   * has them written first. What a crash takes of the index is made again from the blocks, which are on disk.
+   */
   apply(block: IndexedBlock): void {
-    this.#root.transactionSync(() => this.#write(block));
+    this.state.take(block.batch);
+    this.#waiting.push({ ...block, validatorsAfter: block.validatorsAfter?.() });
+    this.#waitingEntries += block.batch.nodes.length + block.transactions.length;
+    const isFull = this.#waiting.length >= WAITING_BLOCKS_MAX || this.#waitingEntries >= WAITING_ENTRIES_MAX;
+    if (isFull || block.batch.header.height === 0) this.settle();
+    else this.#timer ??= setTimeout(() => this.#settleLate(), WAITING_MS_MAX);
+  }
+
+  /** Writes the blocks that wait. */
+  settle(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#root.transactionSync(() => {
+      for (const block of waiting) this.#write(block);
+    });
+    this.#waiting = [];
+    this.#waitingEntries = 0;
+    this.state.settled();
+  }
+
+  #settleLate(): void {
+    try {
+      this.settle();
+    } catch (cause) {
+      this.onFault(new IndexFaultError('it cannot be written', cause));
+    }
   }
 
   header(height: number): BlockHeader | undefined {
+    this.settle();
+    return this.#header(height);
+  }
+
+  #header(height: number): BlockHeader | undefined {
     const entry = this.#headers.get(bigEndian(height, 8));
     if (!entry) return undefined;
     const bytes = plain(entry.subarray(32));
-    if (!equalBytes(sha256(bytes), entry.subarray(0, 32)))
+    if (!equalBytes(nativeSha256(bytes), entry.subarray(0, 32)))
       throw this.#fault(`the header at height ${height}`);
     return headerCodec.decode(bytes);
   }
 
   headerHash(height: number): HeaderHash | undefined {
+    this.settle();
     const entry = this.#headers.get(bigEndian(height, 8));
     return entry && (plain(entry.subarray(0, 32)) as HeaderHash);
   }
 
   heightOf(headerHash: Uint8Array): number | undefined {
+    this.settle();
     const bytes = this.#heights.get(headerHash);
     return bytes && this.#decodeHeight(bytes);
   }
@@ -175,17 +223,20 @@ export class LedgerIndex {
 
   /** Where a transaction stands, by its id. */
   positionOf(id: Uint8Array): TransactionPosition | undefined {
+    this.settle();
     const entry = this.#transactions.get(id);
     return entry && readPosition(entry);
   }
 
   /** How many transactions the chain holds. */
   get transactionCount(): number {
+    this.settle();
     return Number((this.#transactions.getStats() as { entryCount?: number }).entryCount ?? 0);
   }
 
   /** Every change of the validator set since genesis, in order of height. */
   *reigns(): Iterable<{ readonly height: number; readonly validators: Uint8Array }> {
+    this.settle();
     for (const { key, value } of this.#reigns.getRange()) {
       yield { height: Number(Buffer.from(key).readBigUInt64BE(0)), validators: plain(value) };
     }
@@ -197,6 +248,7 @@ export class LedgerIndex {
    * @param range.after Begins behind this one: where the page before ended.
    */
   *find(lookup: Lookup, value: Uint8Array, range: LookupRange): Iterable<LookupEntry> {
+    this.settle();
     const prefix = lookupPrefix(lookup, value);
     const { after } = range;
     const first = concat(prefix, bigEndian(range.from, 8));
@@ -210,10 +262,16 @@ export class LedgerIndex {
 
   /** Has the transaction at this place the property? */
   matches(lookup: Lookup, value: Uint8Array, entry: LookupEntry): boolean {
+    this.settle();
     return this.#lookups.doesExist(lookupKey(lookup, value, entry));
   }
 
   async close(): Promise<void> {
+    try {
+      this.settle();
+    } catch {
+      // The blocks are on disk: the next start makes from them what could not be written now.
+    }
     await this.#root.close();
   }
 
@@ -232,7 +290,7 @@ export class LedgerIndex {
     }
   }
 
-  #write({ batch, transactions, validatorsAfter }: IndexedBlock): void {
+  #write({ batch, transactions, validatorsAfter }: WaitingBlock): void {
     const { header, headerHash } = batch;
     this.state.write(batch);
     this.#headers.putSync(bigEndian(header.height, 8), concat(headerHash, encodeHeader(header)));
@@ -242,7 +300,7 @@ export class LedgerIndex {
       this.#lookups.putSync(lookupKey('time', new Uint8Array(0), entry), new Uint8Array(0));
       if (transaction) this.#writeTransaction(transaction, entry, batch.results[index]);
     }
-    if (validatorsAfter) this.#reigns.putSync(bigEndian(header.height, 8), validatorsAfter());
+    if (validatorsAfter) this.#reigns.putSync(bigEndian(header.height, 8), validatorsAfter);
     const place = { height: header.height, index: 0, time: header.time };
     this.#lookups.putSync(lookupKey('proposer', header.proposer, place), new Uint8Array(0));
     this.state.prune(header.height, PRUNED_AT_ONCE_MAX);
@@ -263,7 +321,7 @@ export class LedgerIndex {
     };
     put('type', utf8(transaction.payload.type));
     put('actor', transaction.signer);
-    put('commitment', sha256(transaction.payload.body));
+    put('commitment', nativeSha256(transaction.payload.body));
     for (const event of result?.events ?? []) {
       for (const attribute of Object.values(event.attributes)) put('subject', utf8(attribute));
     }

@@ -104,9 +104,17 @@ export function fingerprintKey(fingerprint: Uint8Array): Uint8Array {
   return concat(FINGERPRINT_PREFIX, fingerprint);
 }
 
+/** Every transaction asks for its signer's key and organization: the same array is decoded once. */
+const decodedRecords = new WeakMap<Uint8Array, { readonly of: unknown; readonly value: unknown }>();
+
 function read<Value>(state: StateReader, key: Uint8Array, of: Codec<Value>): Value | undefined {
   const bytes = state.get(key);
-  return bytes === undefined ? undefined : of.decode(bytes);
+  if (bytes === undefined) return undefined;
+  const known = decodedRecords.get(bytes);
+  if (known?.of === of) return known.value as Value;
+  const value = of.decode(bytes);
+  decodedRecords.set(bytes, { of, value });
+  return value;
 }
 
 export function readOrganization(

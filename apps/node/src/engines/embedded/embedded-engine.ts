@@ -56,6 +56,7 @@ export class EmbeddedEngine {
   #state: VotingState;
   #timer: NodeJS.Timeout | undefined;
   #isTickQueued = false;
+  #isPendingQueued = false;
   #draining: Promise<void> | undefined;
   #isStopped = false;
 
@@ -82,9 +83,15 @@ export class EmbeddedEngine {
     this.#feed({ type: 'message', from, bytes });
   }
 
-  /** The mempool changed. */
+  /** The mempool changed. Told once for all that changes until the engine's next turn. */
   pendingChanged(): void {
-    this.#feed({ type: 'pending', ...this.#around.pending() });
+    if (this.#isPendingQueued) return;
+    this.#isPendingQueued = true;
+    const run = () => {
+      this.#isPendingQueued = false;
+      return this.#step({ type: 'pending', ...this.#around.pending() });
+    };
+    this.#enqueue({ run });
   }
 
   /** The chain moved on without the protocol: after a start and after catching up. */
@@ -101,6 +108,8 @@ export class EmbeddedEngine {
       certificate: engineHeight === 0 ? undefined : toEngine(certificate),
       validators: validators.map(({ publicKey, power }) => ({ key: toHex(publicKey), power })),
     });
+    // Said after what was just said: one that stands in the queue already would be forgotten by it.
+    this.#isPendingQueued = false;
     this.pendingChanged();
   }
 
