@@ -110,6 +110,8 @@ describe('schemas on the ledger', () => {
   });
 
   test('golden bytes: the schema of the second version of an anchor', () => {
-    expect(toHex(schema)).toMatchInlineSnapshot(`"396675511c2604bbc5e0bd7b2579faf680c13237a0fbfe3ae80c87f24f41ff7a"`);
+    expect(toHex(schema)).toMatchInlineSnapshot(
+      `"396675511c2604bbc5e0bd7b2579faf680c13237a0fbfe3ae80c87f24f41ff7a"`,
+    );
   });
 });
