@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { isSourceAddress, sourceAddress } from '@careledger/gateway';
 import { type Command, InvalidArgumentError } from 'commander';
 import { createConsortium, type LocalConsortium } from '../consortium/local-consortium.ts';
 import { BASE_PORT, HOSPITAL, LOCAL_MEMBERS } from '../consortium/members.ts';
@@ -8,11 +9,15 @@ import { mainJob } from '../scenario/main-job.ts';
 import { createJsonReporter, createTextReporter, type Reporter } from '../scenario/reporter.ts';
 import { playStep, type Step } from '../scenario/step.ts';
 import { createWorld, type World } from '../scenario/world.ts';
+import { sourceParameters } from './import.ts';
 import { runVerb } from './output.ts';
 
 interface StartOptions {
   readonly exit?: true;
   readonly import?: string;
+  readonly sourceTokenEnv?: string;
+  readonly sourceTokenFile?: string;
+  readonly sourceCa?: string;
   readonly custodian: string;
   readonly data: string;
   readonly port: number;
@@ -42,9 +47,15 @@ export function registerStart(program: Command): void {
     )
     .option('--exit', 'stop after the last step; exit code 0 only if every step held')
     .option(
-      '--import <path>',
-      'load FHIR bundles or NDJSON (a file or folder) instead of the synthetic patients',
+      '--import <from>',
+      'load FHIR bundles or NDJSON (a file or folder), or a FHIR server (its base URL), not the synthetic patients',
     )
+    .option(
+      '--source-token-env <name>',
+      'with an --import URL: the environment variable that holds a bearer token',
+    )
+    .option('--source-token-file <file>', 'with an --import URL: a file that holds a bearer token')
+    .option('--source-ca <file>', 'with an --import URL: the certificate authority of the server, PEM')
     .option('--custodian <name>', 'the organization that imported records belong to', custodianOf, HOSPITAL)
     .option('--data <folder>', 'where everything is kept between runs', '.careledger')
     .option('--port <number>', 'the first port: organization i listens on it + 10 i', portOf, BASE_PORT)
@@ -59,7 +70,7 @@ export function registerStart(program: Command): void {
 async function start(options: StartOptions): Promise<number> {
   const reporter = options.json ? createJsonReporter() : createTextReporter();
   const folder = resolve(options.data);
-  if (options.import !== undefined) requirePath(options.import);
+  if (options.import !== undefined) requireSource(options.import);
   const interrupted = untilInterrupted();
   const consortium = await createConsortium({ folder, basePort: options.port, say: reporter.say });
   try {
@@ -98,7 +109,7 @@ async function playMainJob(run: {
     consortium: consortium.file,
     members: consortium.members,
     restart: consortium.restart,
-    importPath: options.import,
+    importSource: options.import === undefined ? undefined : sourceParameters(options.import, options),
     importCustodian: options.custodian,
   });
   const failed = new Set<number>();
@@ -130,7 +141,11 @@ function notPlayed(step: Step<World>, missing: number): Step<World> {
   };
 }
 
-function requirePath(path: string): void {
+function requireSource(path: string): void {
+  if (isSourceAddress(path)) {
+    sourceAddress(path);
+    return;
+  }
   try {
     accessSync(path, constants.R_OK);
   } catch (cause) {

@@ -24,6 +24,7 @@ import {
 } from '@careledger/node';
 import { nodeId, organizationId, type PublicKey, toBase64Url, toHex } from '@careledger/primitives';
 import { type ConsortiumFile, readConsortiumFile, writeConsortiumFile } from '../consortium-file.ts';
+import { createDevelopmentUsers, developmentApp, writePasswords } from './development-users.ts';
 import { homePaths, type MemberConfig } from './member-config.ts';
 import { LOCAL_MEMBERS, type LocalMember, type MemberPorts, portsOf } from './members.ts';
 
@@ -88,6 +89,7 @@ async function foundConsortium(options: ConsortiumOptions): Promise<void> {
   writeFileSync(join(network, 'genesis.cbor'), genesis);
   const operatorKeyFile = join(network, 'local-operator.jwk');
   const operatorKey = await readOrCreatePrivateJwk(operatorKeyFile, 'ES384');
+  const passwords = new Map<string, string>();
   for (const { member, home, client } of founded) {
     const others = founded.filter((other) => other.member !== member).map((other) => other.client);
     const operator: RegisteredClient = {
@@ -100,9 +102,11 @@ async function foundConsortium(options: ConsortiumOptions): Promise<void> {
     };
     writeFileSync(
       join(home, 'clients.json'),
-      `${JSON.stringify({ clients: [...others, operator] }, null, 2)}\n`,
+      `${JSON.stringify({ clients: [...others, operator, developmentApp(client.organization)] }, null, 2)}\n`,
     );
+    passwords.set(client.clientId, await createDevelopmentUsers(home));
   }
+  writePasswords(options.folder, passwords);
   const file: ConsortiumFile = {
     version: 1,
     chain: toHex(chainIdOf(genesis)),
