@@ -216,7 +216,8 @@ describe('a member’s gateway over HTTPS', () => {
     expect(system).toEqual(['batch', 'transaction', 'search-system', 'history-system']);
     const parameters = observation.searchParam.map(({ name }: { name: string }) => name);
     expect(parameters).toEqual(expect.arrayContaining(['_id', 'code', 'date', 'patient']));
-    expect(parameters).not.toContain('value-quantity');
+    expect(parameters).toContain('value-quantity');
+    expect(parameters).not.toContain('_text');
   });
 
   it('PRIV-20: a patient’s token reads the patient’s own records by FHIR', async () => {

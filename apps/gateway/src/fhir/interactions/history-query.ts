@@ -28,7 +28,7 @@ function wasCurrent(builder: Builder, { low, high }: DateRange): readonly Expres
     .whereRef('next.id', '=', 'version.id')
     .where(sql<SqlBool>`next.version = version.version + 1`)
     .where('next.time', '<=', low);
-  return [builder('version.time', '<', high), builder.not(builder.exists(replacedBefore))];
+  return [builder('version.time', '<=', high), builder.not(builder.exists(replacedBefore))];
 }
 
 function conditions(builder: Builder, filter: HistoryFilter): Expression<SqlBool> {

@@ -151,7 +151,10 @@ export class TransactionTargets {
     for (const [reference, place] of places) {
       const [type = '', ...query] = reference.split('?');
       const parameters = parametersOf(query.join('?'));
-      const target = await this.#match({ type, parameters, expression: 'Reference.reference' }, place);
+      const condition = { type, parameters, expression: 'Resource' };
+      const target = await this.#match(condition, place).catch((error: unknown) => {
+        throw error instanceof FhirError ? error.inEntry(place) : error;
+      });
       if (!target)
         throw malformedBundle(`${place}.resource`, 'A conditional reference fits no resource.', 412);
       found.set(reference, `${target.type}/${target.id}`);

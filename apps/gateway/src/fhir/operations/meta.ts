@@ -55,12 +55,10 @@ function changed(before: LosslessObject, asked: LosslessObject, change: Change):
   let after = before;
   for (const name of LISTS) {
     const had = listOf(before, name);
-    const named = new Set(listOf(asked, name).map(identityOf));
-    const known = new Set(had.map(identityOf));
+    const named = new Map(listOf(asked, name).map((one) => [identityOf(one), one]));
+    for (const one of had) if (change === 'add') named.delete(identityOf(one));
     const list =
-      change === 'add'
-        ? [...had, ...listOf(asked, name).filter((one) => !known.has(identityOf(one)))]
-        : had.filter((one) => !named.has(identityOf(one)));
+      change === 'add' ? [...had, ...named.values()] : had.filter((one) => !named.has(identityOf(one)));
     after = list.length > 0 ? withField(after, name, list) : withoutField(after, name);
   }
   return after;
