@@ -232,6 +232,10 @@ function recipientRoutes(app: FastifyInstance, exchange: Exchange): void {
     const parameters = OperationParameters.read(request.body);
     const custodian = parameters.text('custodian');
     const types = parameters.texts('type');
+    // What is fetched is filed and read here: nobody reads by fetching what the token does not let them read.
+    for (const type of types.length > 0 ? types : ['*']) {
+      requireAllowed(caller, isR4ResourceType(type) ? type : '*', 'read');
+    }
     const outcomes = await exchange.fetch({
       patientId: request.params.id,
       purpose: parameters.required('purpose'),

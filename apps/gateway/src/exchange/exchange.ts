@@ -194,7 +194,7 @@ export async function openExchange(gateway: GatewayContext, options: ExchangeOpt
   const onFailure = (error: unknown): void => reportFailure(log, error);
   const context: ExchangeContext = {
     ...{ organization, ledger, writer, database, journal, ledgerSigner, trustPath, now, random, log },
-    records: new VaultRecords(gateway.store),
+    records: new VaultRecords(gateway.store, keystore),
     custodian: new CustodianStore(database),
     recipient: new RecipientStore(database),
     anchoring: new Anchoring({ journal, ledger, writer, organization, random, onFailure }),

@@ -7,11 +7,9 @@ import {
   toPlain,
 } from '@careledger/fhir';
 import { inclusionProofCodec, type RecordLeaf, recordLeafCodec } from '@careledger/ledger';
-import { decodeCbor, encodeCbor, fromBase64Url, toBase64Url } from '@careledger/primitives';
 import type { Patient, Resource } from '@medplum/fhirtypes';
 import { matchPatients, parseSearch, type RecordStore, type RecordTransaction } from '../fhir/index.ts';
-import type { Page } from '../index-store/index.ts';
-import { subjectKey } from '../keystore/index.ts';
+import { type Keystore, subjectKey } from '../keystore/index.ts';
 import { validationOf } from '../validation/index.ts';
 import type { StoredVersion, VersionRow } from '../vault/index.ts';
 import { ExchangeError } from './errors.ts';
@@ -23,6 +21,7 @@ import type {
   RecordWriter,
   ReleasableRecord,
 } from './exchange-records.ts';
+import { PageCursors } from './page-cursor.ts';
 
 /** A row with the batch that anchors it. */
 type AnchoredRow = VersionRow & { readonly height: number | null; readonly position: number | null };
@@ -36,9 +35,11 @@ const MATCH_OPTIONS = { onlyCertain: true, countMax: 2 } as const;
 /** The exchange's view of the vault. */
 export class VaultRecords implements ExchangeRecords {
   readonly #store: RecordStore;
+  readonly #cursors: PageCursors;
 
-  constructor(store: RecordStore) {
+  constructor(store: RecordStore, keystore: Keystore) {
     this.#store = store;
+    this.#cursors = new PageCursors(keystore);
   }
 
   readPatient(id: string): Promise<LosslessResource | undefined> {
@@ -77,7 +78,7 @@ export class VaultRecords implements ExchangeRecords {
     let select = this.#anchored()
       .innerJoin('version_key', 'version_key.seq', 'version.seq')
       .where('version_key.key_name', '=', subjectKey(query.patientId))
-      .where('version.seq', '>', readCursor(query.after)?.seq ?? 0)
+      .where('version.seq', '>', this.#cursors.read(query.after)?.seq ?? 0)
       .orderBy('version.seq')
       .limit(query.countMax + 1);
     if (query.types) select = select.where('version.type', 'in', query.types);
@@ -85,7 +86,7 @@ export class VaultRecords implements ExchangeRecords {
     const rows = found.slice(0, query.countMax);
     const last = rows.at(-1);
     const hasNext = found.length > rows.length && last;
-    return { rows, ...(hasNext ? { next: writeCursor({ seq: last.seq, keys: [] }) } : {}) };
+    return { rows, ...(hasNext ? { next: this.#cursors.write({ seq: last.seq, keys: [] }) } : {}) };
   }
 
   async #searched(
@@ -98,14 +99,14 @@ export class VaultRecords implements ExchangeRecords {
       baseUrl,
       visibility: { kind: 'patient', patient: query.patientId, includeUnowned: false },
     });
-    const after = readCursor(query.after);
+    const after = this.#cursors.read(query.after);
     const countMax = Math.min(plan.countMax, query.countMax);
     const found = await index.search({ ...plan, countMax, countTotal: false, ...(after ? { after } : {}) });
     const rows =
       found.seqs.length === 0
         ? []
         : await this.#anchored().where('version.seq', 'in', found.seqs).orderBy('version.seq').execute();
-    return { rows, size: countMax, ...(found.next ? { next: writeCursor(found.next) } : {}) };
+    return { rows, size: countMax, ...(found.next ? { next: this.#cursors.write(found.next) } : {}) };
   }
 
   #anchored() {
@@ -177,26 +178,6 @@ function writerOver(transaction: RecordTransaction): RecordWriter {
       await transaction.write(resource, { id, actor, replaces, ...imported(resource, write) });
     },
   };
-}
-
-function writeCursor(page: Page): string {
-  return toBase64Url(encodeCbor([page.seq, page.keys.map((key) => JSON.stringify(key))]));
-}
-
-/** Where the page before ended. @throws {@link ExchangeError} `exchange/invalid` for what we did not give out. */
-function readCursor(after: string | undefined): Page | undefined {
-  if (after === undefined) return undefined;
-  const bytes = fromBase64Url(after);
-  try {
-    const value = bytes && decodeCbor(bytes);
-    const [seq, keys] = Array.isArray(value) ? (value as readonly unknown[]) : [];
-    if (typeof seq === 'number' && Array.isArray(keys)) {
-      return { seq, keys: keys.map((key) => JSON.parse(String(key)) as Page['keys'][number]) };
-    }
-  } catch {
-    // Not CBOR: said below.
-  }
-  throw new ExchangeError('exchange/invalid', 'The page is not one that this server gave out.');
 }
 
 /** A resource out of a request body. @throws {@link ExchangeError} `exchange/invalid`. */

@@ -172,6 +172,7 @@ export class ConsentDesk {
   async #revoke(stored: StoredConsent): Promise<RevocationOutcome> {
     let state = newRevocation(stored.consentId, this.#context.now());
     let unlock: (() => void) | undefined;
+    let isFinished = false;
     const inputs: RevocationInput[] = [{ type: 'start' }];
     const perform = async (effect: RevocationEffect): Promise<RevocationInput | undefined> => {
       switch (effect.type) {
@@ -188,7 +189,7 @@ export class ConsentDesk {
         case 'submit':
           return { type: (await this.#submitRevocation(stored)) ? 'final' : 'failed' };
         case 'acknowledge':
-          await this.#finishRevocation(stored);
+          isFinished = await this.#finishRevocation(stored);
           return undefined;
         case 'fail':
           return undefined;
@@ -206,7 +207,7 @@ export class ConsentDesk {
     } finally {
       unlock?.();
     }
-    return state.phase === 'acknowledged' ? 'acknowledged' : 'pending';
+    return state.phase === 'acknowledged' && isFinished ? 'acknowledged' : 'pending';
   }
 
   async #mark(stored: StoredConsent, revokedAt: number): Promise<void> {
@@ -222,26 +223,33 @@ export class ConsentDesk {
 
   /** Is the revocation final? False while the ledger cannot take it: it is tried again. */
   async #submitRevocation({ consentId }: StoredConsent): Promise<boolean> {
-    const { ledger, writer } = this.#context;
-    const record = readConsent(ledger, consentId);
+    const record = readConsent(this.#context.ledger, consentId);
     // A consent that never reached the ledger needs no revocation there.
     if (!record || record.revokedAt !== undefined) return true;
+    return this.#isFinal('consent/revoke', revokeConsentCodec.encode({ consentId }), ALREADY_REVOKED);
+  }
+
+  /** Submits; false for a refusal other than the expected one, and while the ledger cannot take it. */
+  async #isFinal(type: string, body: Uint8Array, expected = 0): Promise<boolean> {
     try {
-      const { result } = await writer.submit('consent/revoke', revokeConsentCodec.encode({ consentId }));
-      return result.code === 0 || result.code === ALREADY_REVOKED;
+      const { result } = await this.#context.writer.submit(type, body);
+      return result.code === 0 || result.code === expected;
     } catch (error) {
       if (error instanceof ExchangeError) return false;
       throw error;
     }
   }
 
-  async #finishRevocation(stored: StoredConsent): Promise<void> {
-    const { ledger, writer, custodian } = this.#context;
+  /** False while the location cannot be withdrawn: nothing is released any more, and the rest is tried again. */
+  async #finishRevocation(stored: StoredConsent): Promise<boolean> {
+    const { ledger, custodian } = this.#context;
     const entryId = stored.entryId as LocatorEntryId;
     if (readEntry(ledger, entryId)) {
-      await writer.submit('locator/withdraw', withdrawEntriesCodec.encode({ entryIds: [entryId] }));
+      const body = withdrawEntriesCodec.encode({ entryIds: [entryId] });
+      if (!(await this.#isFinal('locator/withdraw', body))) return false;
     }
     await this.#writeConsent(stored, 'inactive');
     await custodian.setConsentState(stored.consentId, 'revoked');
+    return true;
   }
 }
