@@ -45,6 +45,26 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/export.ts')).registerExport,
   },
   {
+    name: 'match',
+    description: 'check offline that a record is the one that its proof is about, and that it stands',
+    load: async () => (await import('./commands/match.ts')).registerMatch,
+  },
+  {
+    name: 'import',
+    description: "bring existing FHIR data, from files or a FHIR server, into a running member's vault",
+    load: async () => (await import('./commands/import.ts')).registerImport,
+  },
+  {
+    name: 'drift',
+    description: 'compare a source with the records that came from it: new, changed, missing, edited here',
+    load: async () => (await import('./commands/import.ts')).registerDrift,
+  },
+  {
+    name: 'explain',
+    description: 'what an error code means, and what to do',
+    load: async () => (await import('./commands/explain.ts')).registerExplain,
+  },
+  {
     name: 'verify',
     description: 'check a receipt, an audit bundle, a disclosure report or a state proof offline',
     load: async () => (await import('./commands/verify.ts')).registerVerify,

@@ -1,16 +1,32 @@
 import { writeFileSync } from 'node:fs';
-import { exportAuditBundle, exportStateProof, getTransaction, type LedgerClient } from '@careledger/client';
+import {
+  exportAuditBundle,
+  exportRecordProof,
+  exportStateProof,
+  getTransaction,
+  type LedgerClient,
+} from '@careledger/client';
 import { type AuditBundle, decodeAuditBundle, encodeAuditBundle, proveTransaction } from '@careledger/ledger';
-import { invariant } from '@careledger/primitives';
+import { fromHex, invariant } from '@careledger/primitives';
 import type { Command } from 'commander';
 import { CliError } from '../errors.ts';
+import { heightOf } from './height.ts';
 import { type ConnectionOptions, withConnection, withNode } from './node-connection.ts';
 import { type OutputOptions, printJson, printLine, runVerb } from './output.ts';
 import { keyOf, SUBJECTS_HELP, subjectOf, transactionIdOf } from './questions.ts';
+import { readAll } from './read-file.ts';
+
+const RECORD_HELP = `
+A record's proof shows a third party who issued it, when, that it is unaltered and that it stands:
+  npx careledger prove record observation.json --receipt observation.receipt --salt HEX --out observation.proof
+  npx careledger match observation.json --proof observation.proof --genesis HASH
+It holds the salt: give it only to whom you give the record.`;
 
 interface ProveOptions extends OutputOptions, ConnectionOptions {
   readonly out: string;
   readonly height?: number;
+  readonly receipt?: string;
+  readonly salt?: string;
 }
 
 /** `careledger prove SUBJECT ID --out FILE`: a proof that others check offline. */
@@ -18,13 +34,15 @@ export function registerProve(program: Command): void {
   const command = program
     .command('prove')
     .description('write a proof to a file that others check offline with `careledger verify`')
-    .argument('<subject>', 'organization, key, consent, state or transaction')
-    .argument('<id>', 'which one')
+    .argument('<subject>', 'organization, key, consent, state, transaction or record')
+    .argument('<id>', 'which one; a record by its file')
     .requiredOption('--out <file>', 'the file to write')
-    .option('--height <number>', 'as of an earlier block', Number);
+    .option('--height <height>', 'as of an earlier block', heightOf)
+    .option('--receipt <file>', 'with a record: its receipt')
+    .option('--salt <hex>', 'with a record: its salt');
   withConnection(command)
     .option('--json', 'print one JSON object')
-    .addHelpText('after', SUBJECTS_HELP)
+    .addHelpText('after', `${SUBJECTS_HELP}\n${RECORD_HELP}`)
     .action((subject: string, id: string, options: ProveOptions) =>
       runVerb(options, async () => {
         const bytes = await withNode(options, ({ client }) => proofOf(client, { subject, id, options }));
@@ -56,7 +74,25 @@ interface Question {
   readonly options: ProveOptions;
 }
 
+/** A record with its receipt, as a file for a third party. */
+async function recordProof(
+  client: LedgerClient,
+  { receipt, salt: saltText, record }: Pick<ProveOptions, 'receipt' | 'salt'> & { readonly record: string },
+): Promise<Uint8Array> {
+  const salt = fromHex((saltText ?? '').toLowerCase());
+  if (receipt === undefined || !salt || salt.length === 0) {
+    throw new CliError(
+      'cli/salt',
+      'A record is only proven with its receipt and its salt.',
+      'Give --receipt FILE and --salt in hexadecimal; the custodian’s gateway has both.',
+    );
+  }
+  const parts = { receipt: readAll(receipt), salt, record: readAll(record) };
+  return (await exportRecordProof(client, parts)).bytes;
+}
+
 async function proofOf(client: LedgerClient, { subject: text, id, options }: Question): Promise<Uint8Array> {
+  if (text === 'record') return recordProof(client, { ...options, record: id });
   const subject = subjectOf(text);
   if (subject === 'transaction') return transactionProof(client, id);
   if (subject === 'head') {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -17,6 +17,9 @@ import { openConsortium } from '../consortium/create-consortium.ts';
 import { homePaths, readMemberConfig } from '../consortium/member-config.ts';
 import { HOSPITAL } from '../consortium/members.ts';
 import type { ConsortiumFile } from '../consortium-file.ts';
+import { faultOf } from '../errors.ts';
+import { serveControl } from '../member/control-socket.ts';
+import { handleRequest } from '../member/member-requests.ts';
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 const NODE = resolve(MAIN, '../../../../node_modules/.bin/node');
@@ -24,7 +27,8 @@ const NODE = resolve(MAIN, '../../../../node_modules/.bin/node');
 let folder: string;
 let consortium: ConsortiumFile;
 const nodes: LedgerNode[] = [];
-let gateway: Gateway | undefined;
+const gateways: Gateway[] = [];
+const controls: { readonly close: () => Promise<void> }[] = [];
 
 interface Run {
   readonly code: number;
@@ -145,15 +149,26 @@ beforeAll(async () => {
   for (const { home } of consortium.organizations) {
     nodes.push(await startNode(join(folder, '.careledger', home)));
   }
-  const [first] = consortium.organizations;
-  const [ledger] = nodes;
-  if (!first || !ledger) throw new Error('there are members');
-  gateway = await startGateway(join(folder, '.careledger', first.home), ledger);
+  for (const [index, { home: name }] of consortium.organizations.slice(0, 2).entries()) {
+    const home = join(folder, '.careledger', name);
+    const node = nodes[index];
+    if (!node) throw new Error('every member has a node');
+    const gateway = await startGateway(home, node);
+    gateways.push(gateway);
+    controls.push(
+      await serveControl({
+        home,
+        control: async (asked, watch) => handleRequest({ node, gateway }, asked, watch),
+        faultOf: (error) => faultOf(error, ''),
+      }),
+    );
+  }
   await untilHeight(0);
 }, 120_000);
 
 afterAll(async () => {
-  await gateway?.stop();
+  for (const control of controls) await control.close();
+  for (const gateway of gateways) await gateway.stop();
   await Promise.all(nodes.map((node) => node.stop()));
   rmSync(folder, { recursive: true, force: true });
 }, 60_000);
@@ -182,7 +197,8 @@ describe('careledger', () => {
   it('lists every verb, and takes a wrong command line for one', async () => {
     const help = await spawned('--help');
     expect(help.code).toBe(0);
-    for (const verb of ['start', 'status', 'submit', 'query', 'prove', 'verify', 'export', 'token']) {
+    const verbs = ['start', 'status', 'submit', 'query', 'prove', 'verify', 'export', 'token'];
+    for (const verb of [...verbs, 'match', 'import', 'drift', 'explain']) {
       expect(help.out).toMatch(new RegExp(`^  ${verb} `, 'm'));
     }
     expect((await spawned('nonsense')).code).toBe(2);
@@ -295,6 +311,78 @@ describe('careledger', () => {
     expect((await local(...words, '--ca', ca, '--genesis', consortium.chain)).code).toBe(0);
     const other = await local(...words, '--ca', ca, '--genesis', '00'.repeat(32));
     expect(other.code).toBe(1);
+  });
+
+  it('OFF-10, OFF-22: imports files, then from another gateway over FHIR, and reports how they come apart', async () => {
+    const [hospital, clinic] = consortium.organizations;
+    if (!hospital || !clinic) throw new Error('there are members');
+    const write = (name: string, lines: readonly object[]): string => {
+      writeFileSync(join(folder, name), lines.map((line) => JSON.stringify(line)).join('\n'));
+      return join(folder, name);
+    };
+    const patient = { resourceType: 'Patient', id: 'canary-1', gender: 'female' };
+    const observation = {
+      ...{ resourceType: 'Observation', id: 'canary-2', status: 'final', code: { text: 'canary-text' } },
+      subject: { reference: 'Patient/canary-1' },
+    };
+    const file = write('chart.ndjson', [patient, observation]);
+    const loaded = await local('import', file, '--organization', HOSPITAL, '--json');
+    expect([loaded.code, JSON.parse(loaded.out)]).toMatchObject([0, { read: 2, created: 2, refused: 0 }]);
+
+    const token = await local('token', '--organization', HOSPITAL, '--scope', 'system/*.rs');
+    const tokenFile = write('token', []);
+    writeFileSync(tokenFile, token.out);
+    const ca = join(folder, '.careledger', consortium.caFile);
+    const source = [hospital.fhir, '--source-token-file', tokenFile, '--source-ca', ca];
+    const words = [...source, '--organization', clinic.name, '--json'];
+    const fetched = await local('import', ...words);
+    expect([fetched.code, fetched.error]).toEqual([0, expect.not.stringContaining('error')]);
+    expect(JSON.parse(fetched.out)).toMatchObject({ read: 2, created: 2, refused: 0 });
+    expect(JSON.parse((await local('import', ...words)).out)).toMatchObject({ created: 0, updated: 0 });
+    expect(await local('drift', ...words)).toMatchObject({ code: 0 });
+
+    write('chart.ndjson', [{ ...patient, gender: 'male' }, observation]);
+    await local('import', file, '--organization', HOSPITAL, '--json');
+    const out = join(folder, 'drift.ndjson');
+    const apart = await local('drift', ...words, '--out', out);
+    expect([apart.code, JSON.parse(apart.out)]).toMatchObject([
+      1,
+      { agree: false, known: 2, counts: { new: 0, changed: 1, missing: 0, 'edited-here': 0 } },
+    ]);
+    expect(readFileSync(out, 'utf8')).toMatch(
+      /^\{"kind":"changed","reference":"Patient\/[0-9a-f-]{36}"\}\n$/,
+    );
+    expect(statSync(out).mode & 0o777).toBe(0o600);
+    for (const text of [apart.out, apart.error, fetched.out, loaded.out])
+      expect(text).not.toContain('canary');
+
+    const wrong = await local(
+      'import',
+      ...words.slice(0, 1),
+      '--source-ca',
+      ca,
+      '--organization',
+      clinic.name,
+      '--json',
+    );
+    expect([wrong.code, JSON.parse(wrong.error.trim().split('\n').at(-1) ?? '').error.code]).toEqual([
+      1,
+      'import/source-denied',
+    ]);
+    const absent = await local(
+      'drift',
+      file,
+      '--organization',
+      String(consortium.organizations[2]?.name),
+      '--json',
+    );
+    expect([absent.code, JSON.parse(absent.error).error.code]).toEqual([1, 'member/not-running']);
+  }, 60_000);
+
+  it('explains an error code', async () => {
+    const known = await run('explain', 'member/not-running', '--json');
+    expect([known.code, JSON.parse(known.out)]).toMatchObject([0, { code: 'member/not-running' }]);
+    expect(await run('explain', 'no/such')).toMatchObject({ code: 1 });
   });
 
   it('PRIV-20: prints a token with which the FHIR API answers, for a system and for a patient', async () => {

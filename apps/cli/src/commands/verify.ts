@@ -1,6 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
 import {
-  FILE_BYTES_MAX,
   type FileFault,
   type VerifiedFile,
   type VerifiedRecordProof,
@@ -21,6 +19,7 @@ import {
   runVerb,
   timeText,
 } from './output.ts';
+import { readAll } from './read-file.ts';
 
 interface VerifyOptions extends OutputOptions {
   readonly genesis: string;
@@ -49,17 +48,8 @@ export function registerVerify(program: Command): void {
     );
 }
 
-function readAll(file: string, bytesMax: number): Uint8Array {
-  try {
-    if (statSync(file).size <= bytesMax) return new Uint8Array(readFileSync(file));
-  } catch (cause) {
-    throw new CliError('cli/file', `${file} cannot be read.`, 'Check its name and its mode.', { cause });
-  }
-  throw new CliError('cli/file-too-large', `${file} is too large to be one of ours.`, 'Check its name.');
-}
-
 function check(file: string, options: VerifyOptions): Result<VerifiedFile, FileFault> {
-  const bytes = readAll(file, FILE_BYTES_MAX);
+  const bytes = readAll(file);
   const trust = { expectedChain: chainIdOf(options.genesis), verifySignature };
   if (options.record === undefined) return verifyFile(bytes, trust);
   const salt = fromHex(options.salt ?? '');
@@ -68,7 +58,7 @@ function check(file: string, options: VerifyOptions): Result<VerifiedFile, FileF
   }
   return verifyReceiptFile(bytes, {
     ...trust,
-    opening: { salt, record: readAll(options.record, FILE_BYTES_MAX) },
+    opening: { salt, record: readAll(options.record) },
   });
 }
 

@@ -10,6 +10,7 @@ import { nodeId, organizationId } from '@careledger/primitives';
 import type { JWK } from 'jose';
 import { homePaths, readMemberConfig } from '../consortium/member-config.ts';
 import { type Fault, faultOf } from '../errors.ts';
+import { serveControl } from './control-socket.ts';
 import { createGatewayLog } from './gateway-log.ts';
 import { handleRequest } from './member-requests.ts';
 import { onlyMembersInForce } from './members-in-force.ts';
@@ -100,10 +101,16 @@ async function main(): Promise<void> {
     return;
   }
   const { addresses, ...member } = await openMember(home);
+  const control = await serveControl({
+    home,
+    control: async (request, watch) => handleRequest(member, request, watch),
+    faultOf: memberFault,
+  });
   let stopping = false;
   const stop = async (): Promise<void> => {
     if (stopping) return;
     stopping = true;
+    await control.close();
     await member.gateway.stop();
     await member.node.stop();
     process.exit();
@@ -120,7 +127,7 @@ async function answer(member: Member, request: MemberRequest): Promise<void> {
   const { id } = request;
   try {
     const onProgress = (done: number, total: number): void => send({ kind: 'progress', id, done, total });
-    send({ kind: 'reply', id, result: await handleRequest(member, request, onProgress) });
+    send({ kind: 'reply', id, result: await handleRequest(member, request, { onProgress }) });
   } catch (error) {
     send({ kind: 'refused', id, fault: memberFault(error) });
   }

@@ -1,7 +1,8 @@
-import { type Gateway, importResources } from '@careledger/gateway';
+import { findDrift, type Gateway, importFrom } from '@careledger/gateway';
 import type { LedgerNode } from '@careledger/node';
 import { toHex } from '@careledger/primitives';
 import { CliError } from '../errors.ts';
+import { openSource, type SourceParameters } from './member-source.ts';
 import type { MemberRequest } from './messages.ts';
 import { tamperVaultCopy } from './tamper-vault-copy.ts';
 
@@ -10,11 +11,16 @@ interface Member {
   readonly gateway: Gateway;
 }
 
-type Handler = (
-  member: Member,
-  parameters: MemberRequest['parameters'],
-  onProgress: (done: number, total: number) => void,
-) => Promise<unknown>;
+/** Who waits for an answer, and is told on the way. */
+export interface Watch {
+  readonly onProgress: (done: number, total: number) => void;
+  /** One result of many, as soon as it is known. */
+  readonly onItem?: (item: unknown) => void;
+  /** Ends long work between two steps. */
+  readonly signal?: AbortSignal;
+}
+
+type Handler = (member: Member, parameters: MemberRequest['parameters'], watch: Watch) => Promise<unknown>;
 
 function textOf(parameters: MemberRequest['parameters'], name: string): string {
   const value = parameters[name];
@@ -41,23 +47,57 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   outbox: async ({ gateway }) => gateway.metrics(),
   'tamper-vault-copy': async ({ gateway }) => tamperVaultCopy(gateway),
-  import: async ({ gateway }, parameters, onProgress) =>
-    importResources({
-      path: textOf(parameters, 'path'),
-      source: textOf(parameters, 'source'),
-      target: gateway.importTarget(),
-      onProgress: ({ created, updated, unchanged, refused, read }) =>
-        onProgress(created + updated + unchanged + refused, read),
-    }),
+  import: async ({ gateway }, parameters, { onProgress, signal }) => {
+    const { source, close } = openSource(gateway, sourceOf(parameters), { remembers: true, ...only(signal) });
+    try {
+      return await importFrom(source, {
+        target: gateway.importTarget(),
+        onProgress: ({ created, updated, unchanged, refused, read }) =>
+          onProgress(created + updated + unchanged + refused, read),
+        ...only(signal),
+      });
+    } finally {
+      await close();
+    }
+  },
+  drift: async ({ gateway }, parameters, { onProgress, onItem, signal }) => {
+    const { source, close } = openSource(gateway, sourceOf(parameters), {
+      remembers: false,
+      ...only(signal),
+    });
+    try {
+      const target = gateway.importTarget();
+      return await findDrift(source, {
+        target,
+        onProgress,
+        ...(onItem ? { onDrift: onItem } : {}),
+        ...only(signal),
+      });
+    } finally {
+      await close();
+    }
+  },
 };
+
+function only(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal ? { signal } : {};
+}
+
+const SOURCE_PARAMETERS = ['source', 'token', 'tokenFile', 'caFile'] as const;
+
+function sourceOf(parameters: MemberRequest['parameters']): SourceParameters {
+  const given = SOURCE_PARAMETERS.filter((name) => parameters[name] !== undefined);
+  const others = Object.fromEntries(given.map((name) => [name, textOf(parameters, name)]));
+  return { from: textOf(parameters, 'from'), ...others };
+}
 
 export function handleRequest(
   member: Member,
-  request: MemberRequest,
-  onProgress: (done: number, total: number) => void,
+  request: Pick<MemberRequest, 'method' | 'parameters'>,
+  watch: Watch,
 ): Promise<unknown> {
-  const handler = HANDLERS[request.method];
-  if (handler) return handler(member, request.parameters, onProgress);
+  const handler = Object.hasOwn(HANDLERS, request.method) ? HANDLERS[request.method] : undefined;
+  if (handler) return handler(member, request.parameters, watch);
   throw new CliError(
     'member/request',
     `There is no request ${request.method}.`,

@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { canonicalText, idOf } from '@careledger/fhir';
+import { isSourceAddress } from '@careledger/gateway';
 import { HOSPITAL, PAYER } from '../consortium/members.ts';
 import { generatePatients, type SyntheticRecord } from '../synthetic/index.ts';
 import type { GatewaySession } from './gateway-session.ts';
@@ -47,7 +48,7 @@ export const loadRecords: Step<World> = {
   play: async (world, log) => {
     const started = performance.now();
     const written =
-      world.importPath === undefined ? await loadSynthetic(world, log) : await importFiles(world, log);
+      world.importSource === undefined ? await loadSynthetic(world, log) : await importFiles(world, log);
     const stored = performance.now();
     const anchored = await untilAnchored(world, log);
     const lag = performance.now() - stored;
@@ -131,10 +132,10 @@ async function writeAll(
 }
 
 async function importFiles(world: World, log: StepLog): Promise<number> {
-  const path = resolve(world.importPath ?? '');
+  const { from } = world.importSource ?? { from: '' };
   const report = (await memberOf(world, world.importCustodian).request(
     'import',
-    { path, source: basename(path) },
+    { ...world.importSource },
     (done, total) => log.progress('importing', done, total),
   )) as ImportFigures;
   for (const name of ['read', 'distinct', 'created', 'updated', 'unchanged', 'flagged', 'refused'] as const) {
@@ -148,7 +149,7 @@ async function importFiles(world: World, log: StepLog): Promise<number> {
   const hidden = report.findings.length - FINDINGS_SHOWN;
   if (hidden > 0) log.say(`... and ${hidden} more, all in the step's report with --json`);
   if (report.brokenFiles > 0) log.say(`${report.brokenFiles} broken files were left out; the rest is loaded`);
-  log.check(`resources were found in ${path}`, report.read > 0);
+  log.check(`resources were found in ${from}`, report.read > 0 || isSourceAddress(from));
   const settled = report.created + report.updated + report.unchanged + report.refused;
   log.check('every entry was created, updated, found unchanged, or refused by name', settled === report.read);
   return report.created + report.updated;

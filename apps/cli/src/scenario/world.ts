@@ -3,6 +3,7 @@ import type { ConsortiumFile } from '../consortium-file.ts';
 import { CliError } from '../errors.ts';
 import type { OperatorOptions } from '../local-operator.ts';
 import type { MemberHandle } from '../member/member-handle.ts';
+import type { SourceParameters } from '../member/member-source.ts';
 import { type GatewaySession, openSession } from './gateway-session.ts';
 
 /** Everything a step works with. */
@@ -13,7 +14,7 @@ export interface World {
   readonly session: (options: Omit<OperatorOptions, 'folder' | 'consortium'>) => GatewaySession;
   /** Starts a member again after its process has ended. */
   readonly restart: (organization: string) => Promise<MemberHandle>;
-  readonly importPath: string | undefined;
+  readonly importSource: SourceParameters | undefined;
   readonly importCustodian: string;
   /** What earlier steps found out. */
   readonly story: Story;
