@@ -9,7 +9,9 @@ interface CodeForm {
 
 /** LOINC's check digit: Luhn's mod 10 over the number before the dash (LOINC Users' Guide, appendix C). */
 function hasLoincDigit(code: string): boolean {
-  const match = /^(?:LA|LP|LG|LL|MTHU)?(\d{1,7})-(\d)$/.exec(code);
+  // Parts, answers and their lists count their digit in a way of their own: their form alone is checked.
+  if (/^(?:LA|LP|LG|LL)\d{1,7}-\d$/.test(code)) return true;
+  const match = /^(\d{1,7})-(\d)$/.exec(code);
   if (!match) return false;
   let sum = 0;
   for (const [place, digit] of [...(match[1] ?? '')].reverse().entries()) {
