@@ -43,6 +43,12 @@ function spanComparison(alias: SqlFragment, one: SpanComparison): SqlFragment {
   return sql`(${alias}.parameter = ${one.parameter} and ${compared})`;
 }
 
+/** The same for the spans of one entry. The plus keeps SQLite from walking along all spans of the parameter instead. */
+function ownSpanComparison(alias: SqlFragment, one: SpanComparison): SqlFragment {
+  const compared = comparison(sql`+${alias}.low`, sql`+${alias}.high`, one);
+  return sql`(${alias}.parameter = ${one.parameter} and ${compared})`;
+}
+
 function linkTarget(
   alias: SqlFragment,
   { type, id }: { readonly type?: string; readonly id: string },
@@ -83,7 +89,7 @@ export class ConditionWriter {
       case 'grams':
         return sql`exists (select 1 from gram join token on token.token = gram.text and token.seq = ${entry}.seq where ${isOneOf(name('gram.gram'), criterion.any)})`;
       case 'span':
-        return sql`exists (select 1 from span where span.seq = ${entry}.seq and ${anyOf(criterion.any.map((one) => spanComparison(name('span'), one)))})`;
+        return sql`exists (select 1 from span where span.seq = ${entry}.seq and ${anyOf(criterion.any.map((one) => ownSpanComparison(name('span'), one)))})`;
       case 'link':
         return sql`exists (select 1 from link where link.seq = ${entry}.seq and link.parameter = ${criterion.parameter} and ${anyOf(criterion.any.map((one) => linkTarget(name('link'), one)))})`;
       case 'ids':
@@ -227,10 +233,10 @@ function spanDriver(any: readonly SpanComparison[]): SqlFragment | undefined {
   return others.reduce((union, one) => sql`${union} union ${one}`, first);
 }
 
-function partCondition(part: CompositePart, alias: SqlFragment): SqlFragment {
+function partCondition(part: CompositePart, alias: SqlFragment, compare: typeof spanComparison): SqlFragment {
   return part.kind === 'tokens'
     ? isOneOf(sql`${alias}.token`, part.any)
-    : anyOf(part.any.map((one) => spanComparison(alias, one)));
+    : anyOf(part.any.map((one) => compare(alias, one)));
 }
 
 /** Entries with one element that meets all parts: of one entry, where a place is given. */
@@ -239,12 +245,12 @@ function compositeQuery(parts: readonly CompositePart[], seq?: SqlFragment): Sql
   if (!first) return sql`select seq from entry where ${NEVER}`;
   const table = (part: CompositePart): SqlFragment => name(part.kind === 'tokens' ? 'token' : 'span');
   let from = sql`${table(first)} p0`;
-  const conditions = [partCondition(first, name('p0'))];
+  const conditions = [partCondition(first, name('p0'), seq ? ownSpanComparison : spanComparison)];
   if (seq) conditions.push(sql`p0.seq = ${seq}`);
   others.forEach((part, index) => {
     const alias = name(`p${index + 1}`);
     from = sql`${from} cross join ${table(part)} ${alias} on ${alias}.seq = p0.seq and ${alias}.element = p0.element`;
-    conditions.push(partCondition(part, alias));
+    conditions.push(partCondition(part, alias, ownSpanComparison));
   });
   return sql`select p0.seq as seq from ${from} where ${allOf(conditions)}`;
 }

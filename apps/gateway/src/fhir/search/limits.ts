@@ -17,7 +17,7 @@ export const SORT_KEYS_MAX = 4;
 /** Codes of a value set that `:in` compares with. */
 export const VALUE_SET_CODES_MAX = 2_000;
 /** Matches up to which a total is counted when the request does not ask for an accurate one. */
-export const COUNTED_MAX = 10_000;
+export const COUNTED_MAX = 1_000;
 /** `_include` and `_revinclude` of one search. */
 export const INCLUDES_MAX = 16;
 /** Resources that one page includes beside its matches. */
