@@ -41,5 +41,9 @@ const payload: Capability = {
   invariants: [],
 };
 
-/** The real catalog, and a capability that only benchmarks have. */
-export const benchmarkCatalog: Catalog = { ...catalog, capabilities: [...catalog.capabilities, payload] };
+/** The real catalog, and a capability that only benchmarks have: in force without a schema on the ledger. */
+export const benchmarkCatalog: Catalog = {
+  ...catalog,
+  capabilities: [...catalog.capabilities, payload],
+  isTypeInForce: (state, type) => Object.hasOwn(payload.messages, type) || catalog.isTypeInForce(state, type),
+};
