@@ -46,10 +46,10 @@ function decode(bytes: Buffer): string {
 const DOCUMENT_ROUTE = /^\/fhir\/R4\/Binary(\/[A-Za-z0-9\-.]{1,64})?(\?|$)/;
 
 /** Does the request bring a Binary's content itself (FHIR R4, binary)? */
-export function isDocumentUpload(request: Pick<FastifyRequest, 'method' | 'url' | 'headers'>): boolean {
+export function isDocumentUpload(request: Pick<IncomingMessage, 'method' | 'url' | 'headers'>): boolean {
   const type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   const isText = JSON_TYPES.includes(type) || type === FORM_TYPE;
-  return ['POST', 'PUT'].includes(request.method) && DOCUMENT_ROUTE.test(request.url) && !isText;
+  return ['POST', 'PUT'].includes(request.method ?? '') && DOCUMENT_ROUTE.test(request.url ?? '') && !isText;
 }
 
 /** Registers what bodies this server reads. A handler's `request.body` is a text, or a document's stream. */

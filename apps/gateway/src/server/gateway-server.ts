@@ -6,6 +6,7 @@ import { allowOrigins } from '../authorization/cors.ts';
 import type { Caller } from '../caller.ts';
 import { peerCertificate } from '../tls/peer-certificate.ts';
 import { serverTlsOptions, type TlsIdentity } from '../tls/tls-options.ts';
+import { limitArrival } from './arrival-limit.ts';
 import { acceptContentTypes } from './content-types.ts';
 import { answerFor, certificateNotTrusted, encodeError, HttpError } from './error-answers.ts';
 import * as limits from './limits.ts';
@@ -78,12 +79,13 @@ function createListener(
     {
       ...serverTlsOptions(options.tls),
       headersTimeout: limits.HEADERS_MS_MAX,
-      requestTimeout: limits.REQUEST_MS_MAX,
+      requestTimeout: limits.DOCUMENT_MS_MAX,
       keepAliveTimeout: limits.KEEP_ALIVE_MS,
       connectionsCheckingInterval: limits.CONNECTIONS_CHECK_MS,
       maxHeaderSize: limits.HEADER_BYTES_MAX,
     },
     (request, response) => {
+      limitArrival(request, limits.REQUEST_MS_MAX);
       if (peerCertificate(request).status === 'untrusted')
         sendError(certificateNotTrusted(), request, response);
       else if (isAuthorizationPath(pathOf(request))) options.authorization.handle(request, response);

@@ -9,7 +9,10 @@ export const FORM_BYTES_MAX = 64 * 1024;
 export const HEADER_BYTES_MAX = 16 * 1024;
 export const URL_BYTES_MAX = 8 * 1024;
 export const HEADERS_MS_MAX = 5_000;
+/** How long a request may take to arrive. */
 export const REQUEST_MS_MAX = 10_000;
+/** The same for a document: 200 MiB in ten minutes are 2.8 Mbit/s. */
+export const DOCUMENT_MS_MAX = 10 * 60_000;
 export const KEEP_ALIVE_MS = 5_000;
 export const CONNECTIONS_CHECK_MS = 1_000;
 export const CONNECTIONS_MAX = 1_024;
