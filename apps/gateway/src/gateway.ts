@@ -40,7 +40,7 @@ import {
   startGatewayServer,
 } from './server/index.ts';
 import type { TlsIdentity } from './tls/index.ts';
-import { loadDefinitions } from './validation/index.ts';
+import { loadDefinitions, loadProfiles } from './validation/index.ts';
 import { KeyRotation, type RewrapCount, Vault, type VaultReport, verifyVault } from './vault/index.ts';
 
 /** What the parts of a gateway share. The exchange with other members is built on it. */
@@ -94,6 +94,8 @@ export interface GatewayOptions {
   readonly audit?: (event: KeyEvent) => void;
   /** Validator-set changes since genesis, for receipts. */
   readonly trustPath?: () => TrustPath;
+  /** Folder of FHIR packages whose profiles resources are held to: see `loadProfiles`. They count for the whole process. */
+  readonly profiles?: string;
   /** `RATE_LIMITS` unless given. */
   readonly rateLimits?: RateLimits;
   /** Parts that other folders bring: the exchange. */
@@ -137,6 +139,10 @@ async function openContext(options: GatewayOptions): Promise<GatewayContext> {
   const folder = join(options.home, 'gateway');
   const origin = `https://localhost:${options.port}`;
   loadDefinitions();
+  if (options.profiles !== undefined) {
+    const { profiles, unusable } = loadProfiles(options.profiles);
+    log.info({ profiles: profiles.length, unusable }, 'profiles loaded');
+  }
   const keystore = await openKeystore(options, folder);
   const vault = await Vault.open({ folder: join(folder, 'vault'), organization, keystore, now });
   const signer = keystore.signer(LEDGER_SIGNING_KEY);

@@ -81,10 +81,15 @@ export type { OutboxMetrics } from './outbox/index.ts';
 export type { ServerLog } from './server/index.ts';
 export { certificateThumbprint, type TlsIdentity } from './tls/index.ts';
 export {
+  type CanonicalQuantity,
+  canonicalQuantity,
   isR4ResourceType,
+  type LoadedProfiles,
   loadDefinitions,
+  loadProfiles,
   VALIDATOR,
   type Validation,
+  type ValidationOptions,
   type Validator,
   validateResource,
   validationOf,
