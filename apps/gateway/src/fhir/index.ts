@@ -20,5 +20,6 @@ export { RecordStore, type RecordStoreOptions, type RecordTransaction } from './
 export { composeVersion } from './record-writer.ts';
 export { FHIR_BASE_PATH, fhirRoutes } from './routes.ts';
 export { PAGE_DEFAULT, PAGE_MAX, parseSearch, unknownParameter } from './search-query.ts';
+export { searchContextFor } from './search-route.ts';
 export { fhirText, StoredResource } from './stored-resource.ts';
 export { VaultImportTarget } from './vault-import-target.ts';

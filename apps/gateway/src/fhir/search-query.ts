@@ -1,4 +1,3 @@
-import type { SearchRequest } from '@medplum/core';
 import type { Criterion, SearchPlan, SortKey } from '../index-store/index.ts';
 import { invalidParameter } from './fhir-error.ts';
 import { refuseUnanswered } from './search/criteria.ts';
@@ -134,19 +133,6 @@ export function parseSearch(
     ...(isAccurate ? {} : { countedMax: COUNTED_MAX }),
   };
   return { plan, unknown, includes };
-}
-
-/** The same for a request that the router has parsed: If-None-Exist. Nothing unknown is ignored there. */
-export function planFromRequest(request: SearchRequest, context: SearchContext): SearchPlan {
-  const parameters = (request.filters ?? []).map(({ code, operator, value }): Parameter => {
-    if (operator === 'eq') return [code, value];
-    return /^(ne|gt|lt|ge|le|sa|eb|ap)$/.test(operator)
-      ? [code, `${operator}${value}`]
-      : [`${code}:${operator}`, value];
-  });
-  const { plan, unknown } = parseSearch(request.resourceType, parameters, context);
-  if (unknown[0] !== undefined) throw unknownParameter(unknown[0]);
-  return { ...plan, countMax: Math.min(request.count ?? PAGE_DEFAULT, PAGE_MAX), countTotal: false };
 }
 
 export function unknownParameter(name: string) {
