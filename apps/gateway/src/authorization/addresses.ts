@@ -22,6 +22,11 @@ export function fhirBaseOf(origin: string): string {
   return `${origin}/fhir/R4`;
 }
 
+/** Where a person's browser is sent to sign in. */
+export function authorizationEndpointOf(origin: string): string {
+  return `${origin}${OAUTH_PATH}${OAUTH_ROUTES.authorization}`;
+}
+
 /** The token endpoint of a gateway: where assertions go, and their audience. */
 export function tokenEndpointOf(origin: string): string {
   return `${origin}${OAUTH_PATH}${OAUTH_ROUTES.token}`;

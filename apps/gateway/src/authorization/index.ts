@@ -1,4 +1,4 @@
-export { fhirBaseOf, tokenEndpointOf } from './addresses.ts';
+export { authorizationEndpointOf, fhirBaseOf, tokenEndpointOf } from './addresses.ts';
 export type { AssertionExtensions, Hl7B2b } from './assertion-claims.ts';
 export { type Authenticate, type Credentials, requireAllowed } from './authenticate.ts';
 export {
