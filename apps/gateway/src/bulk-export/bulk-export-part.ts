@@ -8,6 +8,8 @@ import { ExportStore } from './export-store.ts';
 
 /** Expired jobs are looked for this often, in milliseconds. */
 const SWEEP_EVERY_MS = 10 * 60_000;
+/** Where Bulk Data Access 2.0.0 defines its operations. */
+const DEFINITIONS = 'http://hl7.org/fhir/uv/bulkdata/OperationDefinition';
 
 /**
  * Bulk exports as a part of a gateway.
@@ -23,6 +25,11 @@ export async function bulkExportPart(
   const { baseUrl } = gateway.store.options;
   let timer: NodeJS.Timeout | undefined;
   return {
+    operations: [
+      { name: 'export', definition: `${DEFINITIONS}/export` },
+      { name: 'export', type: 'Patient', definition: `${DEFINITIONS}/patient-export` },
+      { name: 'export', type: 'Group', definition: `${DEFINITIONS}/group-export` },
+    ],
     registerRoutes: (app) => exportRoutes(app, { desk, outbox: gateway.outbox, baseUrl }),
     start: async () => {
       await desk.start();

@@ -257,6 +257,11 @@ describe('PRIV-06: bulk export', () => {
     const { manifest } = await exported(`/fhir/R4/$export?${query}`, bearer);
     const lines = await linesOf(manifest, 'Patient', bearer);
     expect(lines.map((line) => JSON.parse(line).id)).toEqual([ids.basil]);
+    const chained = encodeURIComponent('Observation?subject:Patient.identifier=urn:mrn|2');
+    const chain = await exported(`/fhir/R4/$export?_type=Observation&_typeFilter=${chained}`, bearer);
+    expect(await linesOf(chain.manifest, 'Observation', bearer)).toHaveLength(1);
+    const shaping = encodeURIComponent('Patient?_include=Patient:organization');
+    expect((await get(`/fhir/R4/$export?_typeFilter=${shaping}`, bearer, ASYNC)).status).toBe(400);
   });
 });
 

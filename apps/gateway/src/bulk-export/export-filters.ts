@@ -1,9 +1,22 @@
 import type { Caller } from '../caller.ts';
-import { parseSearch, unknownParameter, visibilityFor } from '../fhir/index.ts';
+import { FhirError, parseSearch, searchContextFor, unknownParameter } from '../fhir/index.ts';
 import type { GatewayContext } from '../gateway.ts';
 import type { Page, SearchPlan } from '../index-store/index.ts';
 import type { TypeFilter } from './export-request.ts';
 import { LISTING_ROWS } from './limits.ts';
+
+/** Parameters about the answer: a filter has none. */
+const SHAPING = /^_(include|revinclude|sort|count|total|summary|elements|cursor|format|pretty)(:|$)/;
+
+function notAFilter(): FhirError {
+  return new FhirError({
+    status: 400,
+    code: 'invalid',
+    message: 'A filter only says which records are meant: it sorts, counts, shapes and includes nothing.',
+    help: 'Leave such parameters out of _typeFilter.',
+    expression: ['_typeFilter'],
+  });
+}
 
 /**
  * What the filters find, as ids by type; a type without filters has no entry. Filters of one type add up (Bulk Data
@@ -27,10 +40,9 @@ export async function idsOfFilters(
 
 /** @throws {@link FhirError} 400 for a search that this server does not understand. */
 export function planFilter(gateway: GatewayContext, caller: Caller, filter: TypeFilter): SearchPlan {
-  const { tokenizer } = gateway.indexer;
-  const { baseUrl } = gateway.store.options;
-  const visibility = visibilityFor(gateway.store.options, caller, filter.type, 'search');
-  const { plan, unknown } = parseSearch(filter.type, filter.parameters, { tokenizer, baseUrl, visibility });
+  if (filter.parameters.some(([name]) => SHAPING.test(name))) throw notAFilter();
+  const context = searchContextFor(gateway.store, caller, filter.type);
+  const { plan, unknown } = parseSearch(filter.type, filter.parameters, context);
   if (unknown[0] !== undefined) throw unknownParameter(unknown[0]);
   return { ...plan, countMax: LISTING_ROWS, countTotal: false };
 }
