@@ -1,29 +1,26 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  bytes,
-  type Codec,
-  fixedBytes,
-  oneOf,
-  type Signer,
-  signerFromSeed,
-  struct,
-  text,
-  toHex,
-} from '@careledger/primitives';
+import { type Signer, signerFromSeed } from '@careledger/primitives';
 import { decrypt, encrypt } from './aead.ts';
-import { BackupEpochs, decodeBackup, encodeBackup } from './backup-epochs.ts';
+import { BackupEpochs, encodeBackup } from './backup-epochs.ts';
 import { KeystoreError } from './errors.ts';
 import {
   destroyFile,
   KeyLog,
-  type KeyLogFile,
   readFileIfPresent,
   readHeader,
   readRecords,
   writeFileDurably,
 } from './key-log.ts';
+import {
+  encodeKeys,
+  type HeldKey,
+  type HeldKeys,
+  KEYS_FILE,
+  newKey,
+  recordCodec,
+  replay,
+} from './key-records.ts';
 import { keyedHash } from './keyed-hash.ts';
 import type {
   BackupReport,
@@ -46,8 +43,6 @@ import {
 } from './master-key.ts';
 import { sealedBoxFromSeed } from './sealed-box.ts';
 
-const KEY_BYTES = 32;
-const KEY_ID_BYTES = 8;
 /**
  * Wraps under one version of a key in one process. Nonces are random: after 2^32 of them, two alike are still less
  * likely than 2^-32 (NIST SP 800-38D, section 8.3).
@@ -55,31 +50,6 @@ const KEY_ID_BYTES = 8;
 export const WRAPS_MAX = 2 ** 32;
 /** Keys appended with one sync at most. */
 const BATCH_KEYS_MAX = 4_096;
-
-interface KeyRecord {
-  readonly operation: 'put' | 'erase';
-  readonly name: KeyName;
-  readonly keyId: Uint8Array;
-  readonly key: Uint8Array;
-}
-
-const recordCodec: Codec<KeyRecord> = struct({
-  operation: oneOf(['put', 'erase']),
-  name: text<KeyName>({ bytesMax: 128 }),
-  keyId: fixedBytes(KEY_ID_BYTES),
-  key: bytes({ bytesMax: KEY_BYTES }),
-});
-
-/** One version of a key. */
-interface HeldKey {
-  readonly keyId: string;
-  readonly bytes: Uint8Array;
-  readonly record: KeyRecord;
-  wraps: number;
-}
-
-/** The versions of each key, newest first. Only while one is being rotated are there two. */
-type HeldKeys = Map<KeyName, readonly HeldKey[]>;
 
 export interface FileKeystoreOptions {
   /** Folder of the keystore, apart from the vault. Made when missing. */
@@ -92,32 +62,6 @@ export interface FileKeystoreOptions {
   readonly epochs?: string;
   /** {@link WRAPS_MAX} unless given. */
   readonly wrapsMax?: number;
-}
-
-function replay(content: KeyLogFile): HeldKeys {
-  const keys: HeldKeys = new Map();
-  for (const encoded of content.records) {
-    const record = recordCodec.decode(encoded);
-    if (record.operation === 'erase') keys.delete(record.name);
-    else keys.set(record.name, [heldKey(record), ...(keys.get(record.name) ?? [])]);
-  }
-  return keys;
-}
-
-function heldKey(record: KeyRecord): HeldKey {
-  return { keyId: toHex(record.keyId), bytes: record.key, record, wraps: 0 };
-}
-
-function newKey(name: KeyName): HeldKey {
-  if (!purposeOf(name)) throw new KeystoreError('keystore/purpose', 'a key name says no purpose');
-  return heldKey({ operation: 'put', name, keyId: randomBytes(KEY_ID_BYTES), key: randomBytes(KEY_BYTES) });
-}
-
-function encodeKeys(keys: Iterable<readonly HeldKey[]>): readonly Uint8Array[] {
-  // Oldest first: the last one of a name is its newest version.
-  return [...keys].flatMap((versions) =>
-    versions.toReversed().map((held) => recordCodec.encode(held.record)),
-  );
 }
 
 class FileKeystore implements Keystore {
@@ -358,12 +302,11 @@ class FileKeystore implements Keystore {
   }
 }
 
-function epochsOf(options: Pick<FileKeystoreOptions, 'folder' | 'epochs' | 'now'>): BackupEpochs {
+/** Where the keys of backup epochs are. */
+export function epochsOf(options: Pick<FileKeystoreOptions, 'folder' | 'epochs' | 'now'>): BackupEpochs {
   const folder = options.epochs ?? join(options.folder, '..', 'backup-epochs');
   return new BackupEpochs({ folder, now: options.now ?? Date.now });
 }
-
-const KEYS_FILE = 'keys.log';
 
 /**
  * Opens the keystore file of a folder, or makes one.
@@ -387,41 +330,4 @@ export async function openFileKeystore(options: FileKeystoreOptions): Promise<Ke
   const content = readRecords(file, headerBytes, header.fileId, master);
   const log = await KeyLog.open(path, master, content);
   return new FileKeystore(log, master, replay(content), options);
-}
-
-/** What a restore brought back. */
-export interface RestoreReport {
-  readonly keys: number;
-  /** Keys that the backup holds and that were erased since: they stay erased. */
-  readonly leftOut: number;
-  readonly createdAt: number;
-}
-
-/**
- * Makes a keystore from a backup, under a secret that need not be the old one. Keys made since the backup are not in
- * it: what they protected cannot be read.
- *
- * @throws {@link KeystoreError} `keystore/epoch-gone`, `keystore/backup-altered`, `keystore/exists`.
- * @example await restoreKeystore({ backup: 'keys.backup', folder, epochs, secret });
- */
-export async function restoreKeystore(
-  options: FileKeystoreOptions & { readonly backup: string },
-): Promise<RestoreReport> {
-  await mkdir(options.folder, { recursive: true, mode: 0o700 });
-  const path = join(options.folder, KEYS_FILE);
-  if (await readFileIfPresent(path))
-    throw new KeystoreError('keystore/exists', 'a keystore stands in this folder');
-  const file = await readFileIfPresent(options.backup);
-  if (!file) throw new KeystoreError('keystore/backup-altered', 'there is no such backup');
-  const epochs = epochsOf(options);
-  const { records, createdAt } = await decodeBackup(file, (id) => epochs.find(id));
-  const erased = await epochs.erased();
-  const kept = records.filter((record) => !erased.has(toHex(recordCodec.decode(record).keyId)));
-  const { master, header } = await newMasterKey(options.secret);
-  await (await KeyLog.create(path, master, header, kept)).close();
-  for (const record of kept) {
-    const { keyId } = recordCodec.decode(record);
-    options.audit?.({ operation: 'restore', keyId: toHex(keyId), time: (options.now ?? Date.now)() });
-  }
-  return { keys: kept.length, leftOut: records.length - kept.length, createdAt };
 }

@@ -4,8 +4,6 @@ export { KeystoreError, type KeystoreErrorCode } from './errors.ts';
 export {
   type FileKeystoreOptions,
   openFileKeystore,
-  type RestoreReport,
-  restoreKeystore,
   WRAPS_MAX,
 } from './file-keystore.ts';
 export {
@@ -32,4 +30,5 @@ export {
   subjectKey,
 } from './keystore.ts';
 export type { KeystoreSecret } from './master-key.ts';
+export { type RestoreReport, restoreKeystore } from './restore-keystore.ts';
 export { sealTo } from './sealed-box.ts';
