@@ -9,7 +9,7 @@ import {
   withField,
 } from '@careledger/fhir';
 import type { Resource } from '@medplum/fhirtypes';
-import { type Validation, validationOf } from '../validation/index.ts';
+import { issuesToRecord, type Validation, validationOf } from '../validation/index.ts';
 import {
   type NewVersion,
   RESOURCE_BYTES_MAX,
@@ -53,7 +53,8 @@ function withIdentity(
 }
 
 function summaryOf(validation: Validation): ValidationSummary {
-  const { validator, valid, issues } = validation;
+  const { validator, valid } = validation;
+  const issues = issuesToRecord(validation);
   return {
     result: valid ? 'valid' : 'flagged',
     validator: `${validator.name}/${validator.version}`,

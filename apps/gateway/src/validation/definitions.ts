@@ -72,6 +72,7 @@ export class Definitions {
   /** Every element name of R4 in lower case, choices spelled out. Issues name no other: a stray one may tell something. */
   readonly elementNames: ReadonlySet<string>;
   readonly #structures: Parsed<Structure>;
+  readonly #types = new Map<string, Structure>();
   readonly #valueSets: Parsed<CodeLookup>;
   readonly #codeSystems: Parsed<KnownCodes>;
 
@@ -104,7 +105,12 @@ export class Definitions {
 
   /** R4's own definition of a type. */
   type(code: string): Structure | undefined {
-    return this.#structures.get(STRUCTURE_BASE + code);
+    // Asked for every element of every resource, so it has a map of its own.
+    const known = this.#types.get(code);
+    if (known) return known;
+    const structure = this.#structures.get(STRUCTURE_BASE + code);
+    if (structure) this.#types.set(code, structure);
+    return structure;
   }
 
   valueSet(canonical: string): CodeLookup | undefined {

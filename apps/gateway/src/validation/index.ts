@@ -6,6 +6,7 @@ export { type CanonicalQuantity, canonicalQuantity, isUcumUnit, UCUM_SYSTEM } fr
 export {
   ISSUES_MAX,
   isR4ResourceType,
+  issuesToRecord,
   VALIDATOR,
   type Validation,
   type ValidationOptions,

@@ -136,6 +136,16 @@ export function validationOf(resource: unknown, options: ValidationOptions = {})
   return { validator: VALIDATOR, valid: !findings.issues.some(isError), ...findings };
 }
 
+/** What is kept of a validation beside its record: its issues, and a note of the codes that nobody looked up (IOP-05). */
+export function issuesToRecord({
+  issues,
+  systemsNotLookedUp,
+}: Pick<Validation, 'issues' | 'systemsNotLookedUp'>): readonly OperationOutcomeIssue[] {
+  if (systemsNotLookedUp.length === 0) return issues;
+  const text = `Codes of ${systemsNotLookedUp.join(', ')}: written as they should be, not looked up`;
+  return [...issues, { severity: 'information', code: 'not-supported', details: { text } }];
+}
+
 /** Does R4 define this resource type (abstract ones apart)? */
 export function isR4ResourceType(type: string): boolean {
   return loadDefinitions().resourceTypes.has(type);
