@@ -97,7 +97,7 @@ async function token(scope: string, extensions: object = {}): Promise<string> {
 }
 
 async function call(
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
   options: { readonly bearer?: string; readonly body?: string; readonly type?: string } = {},
 ) {
@@ -218,6 +218,41 @@ describe('a member’s gateway over HTTPS', () => {
     expect(parameters).toEqual(expect.arrayContaining(['_id', 'code', 'date', 'patient']));
     expect(parameters).toContain('value-quantity');
     expect(parameters).not.toContain('_text');
+  });
+
+  it('IOP-03: HEAD tells what GET would; other formats than JSON are refused as an OperationOutcome', async () => {
+    const bearer = await token('system/*.cruds');
+    const { id } = JSON.parse(
+      (await call('POST', '/fhir/R4/Patient', { bearer, body: JSON.stringify(PATIENT) })).text,
+    );
+    const get = await call('GET', `/fhir/R4/Patient/${id}`, { bearer });
+    const head = await call('HEAD', `/fhir/R4/Patient/${id}`, { bearer });
+    expect([head.status, head.text, head.headers.etag]).toEqual([200, '', get.headers.etag]);
+    expect(head.headers['content-length']).toBe(String(Buffer.byteLength(get.text)));
+    expect((await call('HEAD', '/fhir/R4/Patient?_count=1', { bearer })).status).toBe(200);
+    const xml = await call('GET', `/fhir/R4/Patient/${id}?_format=xml`, { bearer });
+    expect([xml.status, JSON.parse(xml.text).resourceType]).toEqual([406, 'OperationOutcome']);
+    const encoded = await call('GET', `/fhir/R4/Patient/${id}/%24meta`, { bearer });
+    expect(encoded.status).toBe(200);
+  });
+
+  it.each([
+    ['1,000 levels of JSON', `{"resourceType":"Patient","x":${'['.repeat(1_000)}${']'.repeat(1_000)}}`, 400],
+    ['17 MB', `{"resourceType":"Patient","x":"${'a'.repeat(17 * 1024 * 1024)}"}`, 413],
+  ])('a body of %s is refused on creates, patches and bundles alike', async (_name, body, status) => {
+    const bearer = await token('system/*.cruds');
+    for (const [method, path] of [
+      ['POST', 'Patient'],
+      ['PATCH', 'Patient/1'],
+      ['POST', ''],
+    ] as const) {
+      const answer = await call(method, `/fhir/R4/${path}`.replace(/\/$/, ''), { bearer, body });
+      expect([path, answer.status, JSON.parse(answer.text).resourceType]).toEqual([
+        path,
+        status,
+        'OperationOutcome',
+      ]);
+    }
   });
 
   it('PRIV-20: a patient’s token reads the patient’s own records by FHIR', async () => {

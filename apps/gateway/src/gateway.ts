@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { JWK } from 'jose';
 import {
   type AuthorizationServer,
+  authorizationEndpointOf,
   type ClientRegistry,
   createAuthorizationServer,
   fhirBaseOf,
@@ -13,7 +14,13 @@ import {
 } from './authorization/index.ts';
 import type { Caller } from './caller.ts';
 import { documentsPart } from './documents/index.ts';
-import { FhirService, fhirRoutes, RecordStore, VaultImportTarget } from './fhir/index.ts';
+import {
+  FhirService,
+  fhirRoutes,
+  RecordStore,
+  type ServedOperation,
+  VaultImportTarget,
+} from './fhir/index.ts';
 import { type GatewayKeys, gatewayKeys } from './gateway-keys.ts';
 import { patientDirectory } from './gateway-patients.ts';
 import { recordRoutes } from './gateway-records.ts';
@@ -67,6 +74,8 @@ export interface GatewayPart {
   readonly registerRoutes?: (app: FastifyInstance) => void | Promise<void>;
   /** Answers requests under the FHIR base that are not the FHIR API's own: true when it has answered. */
   readonly intercept?: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<boolean>;
+  /** Operations that the part answers under the FHIR base, for `/metadata`. */
+  readonly operations?: readonly ServedOperation[];
   /** Puts what the part keeps sealed for a patient under the newest version of the patient's key. */
   readonly rewrapPatient?: (patientId: string) => Promise<RewrapCount>;
   readonly start?: () => Promise<void>;
@@ -280,7 +289,9 @@ class MemberGateway implements Gateway {
         provenanceRoutes(app, this.context);
         fhirRoutes(app, {
           ...{ service, organization, baseUrl: this.url },
+          authorizationEndpoint: authorizationEndpointOf(origin),
           tokenEndpoint: tokenEndpointOf(origin),
+          operations: this.#parts.flatMap(({ operations = [] }) => operations),
           intercept: (request, reply, caller) => this.#intercept(request, reply, caller),
         });
       },

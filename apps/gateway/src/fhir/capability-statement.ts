@@ -29,6 +29,7 @@ export interface CapabilityStatementOptions {
   /** Start of the process: the statement's date. */
   readonly startedAt: number;
   /** Authorization endpoints for readers of the older SMART extension. */
+  readonly authorizationEndpoint: string;
   readonly tokenEndpoint: string;
   readonly operations?: readonly ServedOperation[];
 }
@@ -113,14 +114,17 @@ function withoutEmpty(value: object): object {
   );
 }
 
-function securityOf({ tokenEndpoint }: CapabilityStatementOptions): object {
+function securityOf({ authorizationEndpoint, tokenEndpoint }: CapabilityStatementOptions): object {
   const system = 'http://terminology.hl7.org/CodeSystem/restful-security-service';
   return {
     service: [{ coding: [{ system, code: 'SMART-on-FHIR' }] }],
     extension: [
       {
         url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris',
-        extension: [{ url: 'token', valueUri: tokenEndpoint }],
+        extension: [
+          { url: 'authorize', valueUri: authorizationEndpoint },
+          { url: 'token', valueUri: tokenEndpoint },
+        ],
       },
     ],
   };

@@ -13,6 +13,7 @@ export interface FhirRoutesOptions {
   /** FHIR base URL, without a last slash. */
   readonly baseUrl: string;
   readonly organization: string;
+  readonly authorizationEndpoint: string;
   readonly tokenEndpoint: string;
   /** Operations that other parts of the gateway answer under the FHIR base, for `/metadata`. */
   readonly operations?: readonly ServedOperation[];
