@@ -385,3 +385,80 @@ describe('SEC-15: the browser’s side', () => {
     expect(posted.status).toBe(403);
   });
 });
+
+describe('SEC-12: the sign-in page', () => {
+  it('does not tell who exists: a wrong name and a wrong password get the same page', async () => {
+    const texts: string[] = [];
+    for (const name of ['doctor', 'nobody']) {
+      const visitor = new Visitor(world);
+      const page = await visitor.open(appRequest(world).url);
+      const refused = await visitor.send(page, { action: 'sign-in', name, password: 'wrong' });
+      expect(refused.status).toBe(401);
+      texts.push(refused.text.replace(/name="token" value="[^"]+"/g, ''));
+    }
+    expect(texts[0]).toBe(texts[1]);
+  });
+
+  it('takes a form from itself alone: from its origin, with its token, in the browser that began', async () => {
+    const visitor = new Visitor(world);
+    const page = await visitor.open(appRequest(world).url);
+    const fields = { action: 'sign-in', name: 'doctor', password: PASSWORD };
+    const foreign = await visitor.send(page, fields, 'https://evil.example');
+    const tokenless = await visitor.send({ ...page, text: '' }, fields);
+    const stranger = new Visitor(world);
+    stranger.at = visitor.at;
+    const elsewhere = await stranger.send(page, fields);
+    expect([foreign.status, tokenless.status, elsewhere.status]).toEqual([400, 400, 400]);
+    expect((await visitor.send(page, fields)).text).toContain('Choose a patient');
+  });
+
+  it('stands in no frame, runs no script, is not kept; its cookies are this server’s alone', async () => {
+    const answer = await request(appRequest(world).url, { dispatcher: world.agent });
+    const cookies = [answer.headers['set-cookie'] ?? []].flat();
+    expect(cookies.length).toBeGreaterThan(1);
+    for (const cookie of cookies)
+      expect(cookie).toMatch(/^__Secure-careledger-.*; samesite=lax; secure; httponly$/i);
+    const page = await new Visitor(world).open(appRequest(world).url);
+    expect(page.headers).toMatchObject({
+      'x-frame-options': 'DENY',
+      'cache-control': 'no-store',
+      'content-security-policy':
+        "default-src 'none'; style-src 'self'; form-action 'self' http://127.0.0.1:18800; frame-ancestors 'none'; base-uri 'none'",
+    });
+    expect(page.text).not.toMatch(/<script|style=|on[a-z]+=/);
+  });
+
+  it('escapes what an app or a person is called', async () => {
+    const app = world.clients.get('signed-app') ?? expect.fail('the app is registered');
+    const named = { ...app, clientId: 'odd-app', app: { ...app.app, title: '<b>"Odd"</b>' } };
+    world.clients.set('odd-app', named as typeof app);
+    const page = await new Visitor(world).open(appRequest(world, { client_id: 'odd-app' }).url);
+    expect(page.text).toContain('&lt;b&gt;&quot;Odd&quot;&lt;/b&gt;');
+  });
+
+  it('a session spares the password but not the consent, and signing out ends what was online', async () => {
+    const visitor = new Visitor(world);
+    const scope = 'patient/*.rs online_access';
+    const asked = appRequest(world, { scope });
+    const { code = '' } = answerIn(await approve(visitor, asked, { name: 'patient' }));
+    const { json } = await exchangeCode(world, asked, code);
+    const again = await visitor.open(appRequest(world, { scope }).url);
+    expect(again.text).toContain('Allow Growth chart?');
+    expect((await readFhir(world, json.access_token, 'Observation')).status).toBe(200);
+    const page = await visitor.open(`${world.origin}/oauth/sign-out`);
+    const xsrf = /name="xsrf" value="([^"]+)"/.exec(page.text)?.[1] ?? '';
+    visitor.at = `${world.origin}/oauth/sign-out/confirm`;
+    expect((await visitor.send(page, { xsrf, logout: 'yes' })).text).toContain('You are signed out');
+    expect((await readFhir(world, json.access_token, 'Observation')).status).toBe(401);
+    expect((await refresh(json.refresh_token)).json.error).toBe('invalid_grant');
+    expect((await visitor.open(appRequest(world, { scope }).url)).text).toContain('Password');
+  });
+
+  it('signing in as somebody else ends the session before', async () => {
+    const visitor = new Visitor(world);
+    await approve(visitor, appRequest(world), { name: 'patient' });
+    let page = await visitor.open(appRequest(world, { prompt: 'login' }).url);
+    page = await visitor.send(page, { action: 'sign-in', name: 'doctor', password: PASSWORD });
+    expect(page.text).toContain('Choose a patient');
+  });
+});
