@@ -1,5 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
-import { type LosslessResource, toPlain } from '@careledger/fhir';
+import {
+  isLosslessArray,
+  isLosslessObject,
+  type LosslessResource,
+  parseReference,
+  toPlain,
+} from '@careledger/fhir';
 import type { Resource } from '@medplum/fhirtypes';
 import { sql } from 'kysely';
 import type { IndexChange, Indexer, IndexStore } from '../index-store/index.ts';
@@ -77,6 +83,7 @@ export class RecordTransaction {
       actor: options.actor,
       replaces: options.replaces,
       imported: options.imported,
+      alsoAbout: await this.#patientsOfTargets(next),
       now: now(),
       ownBases: [`${baseUrl}/`],
     });
@@ -84,6 +91,22 @@ export class RecordTransaction {
     await options.requireAllowed?.(version, plain);
     if (!options.imported) this.#named.push({ patients: version.subjects, plain, entry: options.entry });
     return this.#append(version, plain);
+  }
+
+  /** A Provenance tells why a record says what it says: it is about the patients of that record. */
+  async #patientsOfTargets({
+    resourceType,
+    target,
+  }: LosslessResource): Promise<readonly string[] | undefined> {
+    if (resourceType !== 'Provenance' || !isLosslessArray(target)) return undefined;
+    const patients = new Set<string>();
+    for (const one of target) {
+      const reference = isLosslessObject(one) && typeof one.reference === 'string' ? one.reference : '';
+      const { kind, type = '', id = '' } = parseReference(reference);
+      const stored = kind === 'relative' ? await this.current({ type, id }) : undefined;
+      for (const patient of stored?.subjects ?? []) patients.add(patient);
+    }
+    return [...patients];
   }
 
   /** A Binary with the document that it names; a DocumentReference with the digests of those that it refers to. */
