@@ -18,7 +18,7 @@ import {
 } from '@careledger/state-machine';
 import { encodeRecord } from '../../apps/node/src/store/block-record.ts';
 import type { Consortium } from './consortium.ts';
-import { benchmarkCatalog } from './payload-capability.ts';
+import { benchmarkCatalog, putCodec } from './payload-capability.ts';
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 /** Blocks write the same few keys again and again: the state stays small, as does the memory for making it. */
@@ -28,7 +28,9 @@ const TRANSACTION_BYTES_MAX = 64 * 1024;
 /** Decoded, but not verified: what is forged here was signed here. Whoever reads the chain verifies all of it. */
 function believed(bytes: Uint8Array): VerifiedTransaction {
   const decoded = decodeTransaction(bytes, { bytesMax: TRANSACTION_BYTES_MAX });
-  return decoded.ok ? { ok: true, transaction: decoded.value } : { ok: false, reason: decoded.error };
+  if (!decoded.ok) return { ok: false, reason: decoded.error };
+  const message = putCodec.decode(decoded.value.payload.body);
+  return { ok: true, transaction: decoded.value, message };
 }
 
 /**

@@ -32,6 +32,14 @@ export function utf8(text: string): Uint8Array {
   return bytes;
 }
 
+/** How many bytes {@link utf8} makes of a text. */
+export function utf8Length(text: string): number {
+  for (let index = 0; index < text.length; index += 1) {
+    if (text.charCodeAt(index) > 127) return encoder.encode(text).length;
+  }
+  return text.length;
+}
+
 /** Text of UTF-8 bytes. @throws TypeError on bytes that are not UTF-8. */
 export function fromUtf8(bytes: Uint8Array): string {
   if (bytes.length > SHORT_TEXT) return strictDecoder.decode(bytes);

@@ -25,20 +25,33 @@ class Reader {
     this.limits = limits;
   }
 
+  /** Where the next `length` bytes begin; they count as read. */
+  advance(length: number): number {
+    const start = this.offset;
+    if (length > this.bytes.length - start) throw new CborError('the input ends too early');
+    this.offset = start + length;
+    return start;
+  }
+
   take(length: number): Uint8Array {
-    if (length > this.bytes.length - this.offset) throw new CborError('the input ends too early');
-    const part = this.bytes.subarray(this.offset, this.offset + length);
-    this.offset += length;
-    return part;
+    const start = this.advance(length);
+    return this.bytes.subarray(start, start + length);
+  }
+
+  copy(length: number): Uint8Array {
+    const start = this.advance(length);
+    return this.bytes.slice(start, start + length);
   }
 
   byte(): number {
-    return this.take(1)[0] as number;
+    return this.bytes[this.advance(1)] as number;
   }
 
   unsigned(width: number): number {
+    const start = this.advance(width);
     let value = 0;
-    for (const byte of this.take(width)) value = value * 256 + byte;
+    for (let index = start; index < start + width; index += 1)
+      value = value * 256 + (this.bytes[index] as number);
     return value;
   }
 
@@ -120,7 +133,7 @@ function readValue(reader: Reader, depth: number): CborValue {
       return -1n - BigInt(argument);
     }
     case CBOR_MAJOR.bytes:
-      return reader.take(reader.size(low, reader.bytes.length)).slice();
+      return reader.copy(reader.size(low, reader.bytes.length));
     case CBOR_MAJOR.text:
       return readText(reader.take(reader.size(low, reader.bytes.length)));
     case CBOR_MAJOR.array:

@@ -4,9 +4,19 @@ import { CBOR_MAJOR, CborError, type CborMap, CborTag, type CborValue } from './
 const U64_MAX = (1n << 64n) - 1n;
 const U32_SIZE = 4_294_967_296;
 
+const WRITER_BYTES = 256;
+/** A larger buffer is not kept for the next value. */
+const SPARE_BYTES_MAX = 64 * 1024;
+
 class Writer {
-  #bytes = new Uint8Array(256);
+  #bytes = new Uint8Array(WRITER_BYTES);
   #length = 0;
+
+  /** Ready for another value; false when it grew too large to be kept. */
+  reset(): boolean {
+    this.#length = 0;
+    return this.#bytes.length <= SPARE_BYTES_MAX;
+  }
 
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
@@ -135,9 +145,18 @@ function writeValue(writer: Writer, value: CborValue): void {
   else throw new CborError('a value is of no type that CBOR has here');
 }
 
+/** Most values are short and come one after the other: they share one buffer. */
+let spare: Writer | undefined;
+
 /** The one encoding of a value. @throws {@link CborError} for a value that has none. */
 export function encodeCbor(value: CborValue): Uint8Array {
-  const writer = new Writer();
-  writeValue(writer, value);
-  return writer.finish();
+  const writer = spare ?? new Writer();
+  // A key is encoded while a map is: then it takes another buffer.
+  spare = undefined;
+  try {
+    writeValue(writer, value);
+    return writer.finish();
+  } finally {
+    if (writer.reset()) spare = writer;
+  }
 }

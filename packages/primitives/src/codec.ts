@@ -1,4 +1,4 @@
-import { utf8 } from './bytes.ts';
+import { utf8Length } from './bytes.ts';
 import { decodeCbor } from './cbor-decode.ts';
 import { encodeCbor } from './cbor-encode.ts';
 import { CBOR_LIMITS, CborError, type CborLimits, type CborMap, type CborValue } from './cbor-value.ts';
@@ -66,7 +66,7 @@ export function text<Value extends string = string>(options: {
 }): Codec<Value> {
   const check = (value: CborValue): Value => {
     if (typeof value !== 'string') refuse('not text');
-    if (utf8(value).length > options.bytesMax) refuse(`longer than ${options.bytesMax} bytes`);
+    if (utf8Length(value) > options.bytesMax) refuse(`longer than ${options.bytesMax} bytes`);
     if (options.pattern && !options.pattern.test(value)) refuse('not of the agreed form');
     return value as Value;
   };
@@ -108,12 +108,12 @@ export function list<Item>(item: Codec<Item>, options: { countMax: number }): Co
     { kind: 'list', of: item.shape, countMax: options.countMax },
     (values) => {
       if (values.length > options.countMax) refuse(`more than ${options.countMax} items`);
-      return values.map((value, index) => within(`[${index}]`, () => item.toCbor(value)));
+      return convertAll(values, item.toCbor);
     },
     (value) => {
       if (!Array.isArray(value)) return refuse('not a list');
       if (value.length > options.countMax) refuse(`more than ${options.countMax} items`);
-      return value.map((entry: CborValue, index) => within(`[${index}]`, () => item.fromCbor(entry)));
+      return convertAll(value as readonly CborValue[], item.fromCbor);
     },
   );
 }
@@ -136,17 +136,33 @@ export type StructOf<Of> = {
   readonly [Key in Exclude<keyof Of, OptionalKeys<Of>>]: ValueOf<Of[Key]>;
 } & { readonly [Key in OptionalKeys<Of>]?: ValueOf<Of[Key]> };
 
-function within<Value>(name: string, work: () => Value): Value {
+/** The same refusal, with the name of the field or place in front of where it happened. */
+function located(name: string, error: unknown): unknown {
+  if (!(error instanceof CborError)) return error;
+  const path = /^[\w.[\]]+: /.test(error.message) ? (error.message.startsWith('[') ? '' : '.') : ': ';
+  return new CborError(`${name}${path}${error.message}`);
+}
+
+/** Converts each item; a refusal names its place. */
+function convertAll<From, To>(items: readonly From[], convert: (item: From) => To): readonly To[] {
+  const converted: To[] = [];
   try {
-    return work();
+    for (const item of items) converted.push(convert(item));
+    return converted;
   } catch (error) {
-    if (!(error instanceof CborError)) throw error;
-    const path = /^[\w.[\]]+: /.test(error.message) ? (error.message.startsWith('[') ? '' : '.') : ': ';
-    throw new CborError(`${name}${path}${error.message}`);
+    throw located(`[${converted.length}]`, error);
   }
 }
 
 type KnownFields = readonly (readonly [string, Codec<unknown> & { readonly optional?: true }])[];
+
+function convertField<From, To>(name: string, content: From, convert: (content: From) => To): To {
+  try {
+    return convert(content);
+  } catch (error) {
+    throw located(name, error);
+  }
+}
 
 function readStruct<Value>(known: KnownFields, names: ReadonlySet<string>, value: CborValue): Value {
   if (!(value instanceof Map)) return refuse('not a map');
@@ -157,7 +173,7 @@ function readStruct<Value>(known: KnownFields, names: ReadonlySet<string>, value
   const result: Record<string, unknown> = {};
   for (const [name, field] of known) {
     const content = map.get(name);
-    if (content !== undefined) result[name] = within(name, () => field.fromCbor(content));
+    if (content !== undefined) result[name] = convertField(name, content, field.fromCbor);
     else if (!field.optional) refuse(`the field ${name} is missing`);
   }
   return result as Value;
@@ -178,10 +194,7 @@ export function struct<const Of extends Record<string, unknown>>(fields: Of): Co
       for (const [name, field] of known) {
         const content = (value as Record<string, unknown>)[name];
         if (content === undefined && field.optional) continue;
-        map.set(
-          name,
-          within(name, () => field.toCbor(content)),
-        );
+        map.set(name, convertField(name, content, field.toCbor));
       }
       return map;
     },

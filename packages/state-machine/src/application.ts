@@ -20,7 +20,12 @@ export interface BlockProposal {
 
 /** A transaction whose form and whose every signature (envelope and inner) a worker has already checked, or why not. */
 export type VerifiedTransaction =
-  | { readonly ok: true; readonly transaction: Transaction }
+  | {
+      readonly ok: true;
+      readonly transaction: Transaction;
+      /** The body, decoded by the codec of the transaction's type. */
+      readonly message: unknown;
+    }
   | {
       readonly ok: false;
       readonly reason: Refusal;

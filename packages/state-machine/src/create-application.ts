@@ -123,7 +123,7 @@ class StateMachine implements LedgerApplication {
     const circumstances = { catalog, state, replay, height: header.height + 1, time: now };
     const { code, key } = admit(verified.transaction, circumstances);
     if (!key) return { code, reason: reasonByCode.get(code) ?? '' };
-    const { result, reason } = transition(verified.transaction, key, circumstances);
+    const { result, reason } = transition(verified, key, circumstances);
     return { code: result.code, reason };
   }
 

@@ -11,7 +11,13 @@ import {
   validatorsHash,
 } from '@careledger/ledger';
 import { type HeaderHash, invariant, utf8 } from '@careledger/primitives';
-import type { BlockProposal, KeyChange, StateStore, VerifyTransaction } from './application.ts';
+import type {
+  BlockProposal,
+  KeyChange,
+  StateStore,
+  VerifiedTransaction,
+  VerifyTransaction,
+} from './application.ts';
 import { Branch } from './branch.ts';
 import type { TransitionContext, Write } from './capability.ts';
 import { type Catalog, dispatchOf, type KeyInForce } from './catalog.ts';
@@ -104,10 +110,11 @@ export function admit(
 
 /** What the rule of an admitted transaction says. Writes nothing. */
 export function transition(
-  { id, signer, payload }: Transaction,
+  { transaction, message: content }: Extract<VerifiedTransaction, { readonly ok: true }>,
   key: KeyInForce,
   { catalog, state, height, time }: Circumstances,
 ): { readonly result: TransactionResult; readonly reason: string; readonly writes: readonly Write[] } {
+  const { id, signer, payload } = transaction;
   const dispatch = dispatchOf(catalog, payload.type);
   invariant(dispatch, 'a verified transaction is of a known type');
   const { capability, message } = dispatch;
@@ -120,7 +127,7 @@ export function transition(
     signer: key.organization,
     roles: key.roles,
   };
-  const outcome = message.transition(state, message.codec.decode(payload.body), context);
+  const outcome = message.transition(state, content, context);
   if (outcome.status === 'rejected') {
     const number = capability.rejections[outcome.rejection];
     invariant(number, 'every rejection has a number');
@@ -143,7 +150,7 @@ function executeTransaction(
   const { code, key } = admit(transaction, circumstances);
   if (code !== refusals['transaction/replayed']) circumstances.replay.add(transaction.id);
   if (!key) return refused(code);
-  const { result, writes } = transition(transaction, key, circumstances);
+  const { result, writes } = transition(verified, key, circumstances);
   circumstances.state.write(writes);
   return { result, writes };
 }

@@ -70,6 +70,6 @@ export function verifyTransactionWith(options: {
     if (!verifyTransactionSignature(transaction, verifySignature)) return refused('transaction/signature');
     const inner = dispatch.message.signaturesOf(body.value.message, chain);
     if (!inner.every(verifySignature)) return refused('transaction/inner-signature');
-    return { ok: true, transaction };
+    return { ok: true, transaction, message: body.value.message };
   };
 }

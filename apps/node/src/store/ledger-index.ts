@@ -1,16 +1,22 @@
 import { mkdirSync } from 'node:fs';
 import { type BlockHeader, encodeHeader, headerCodec, type Transaction } from '@careledger/ledger';
 import { concat, equalBytes, type HeaderHash, invariant, uint, utf8 } from '@careledger/primitives';
-import type { CommitBatch } from '@careledger/state-machine';
+import { byteName, type CommitBatch } from '@careledger/state-machine';
 import { open, type RootDatabase } from 'lmdb';
 import { messageOf, NodeError } from '../errors.ts';
 import { nativeSha256 } from '../native-hash.ts';
 import { INDEX_PAGE_BYTES, isMappable, type OpeningMark } from './index-guard.ts';
-import { bigEndian, keyAfter, plain } from './index-keys.ts';
+import { bigEndian, HEIGHT_BYTES, keyAfter, plain } from './index-keys.ts';
+import { RecentMap } from './recent-map.ts';
 import { StateTables, type Table } from './state-tables.ts';
 
 const REBUILD_HELP = 'Restart the node: it rebuilds its index from the block files.';
 const LOOKUP_VALUE_BYTES = 16;
+const PLACE_BYTES = 4;
+/** Prefixes kept in memory are those of short words: of types, keys and organizations, not of digests. */
+const LOOKUP_TEXT_BYTES = 32;
+const RECENT_PREFIXES_MAX = 4_096;
+const NOTHING = new Uint8Array(0);
 const META_HEIGHT = utf8('height');
 const META_LAYOUT = utf8('layout');
 /** Raised when the tables change: an index of another layout is rebuilt. */
@@ -60,9 +66,18 @@ export interface IndexedBlock {
   readonly validatorsAfter?: () => Uint8Array;
 }
 
+/** The same types, actors and organizations come with every transaction. */
+const recentPrefixes = new RecentMap<Uint8Array>(RECENT_PREFIXES_MAX);
+
 function lookupPrefix(lookup: Lookup, value: Uint8Array): Uint8Array {
-  const short = lookup === 'time' ? new Uint8Array(0) : nativeSha256(value).subarray(0, LOOKUP_VALUE_BYTES);
-  return concat(Uint8Array.of(LOOKUPS.indexOf(lookup)), short);
+  if (lookup === 'time') return Uint8Array.of(LOOKUPS.indexOf(lookup));
+  const name = byteName(value);
+  const recent = recentPrefixes.get(`${lookup}/${name}`);
+  if (recent) return recent;
+  const short = nativeSha256(value).subarray(0, LOOKUP_VALUE_BYTES);
+  const prefix = concat(Uint8Array.of(LOOKUPS.indexOf(lookup)), short);
+  if (value.length <= LOOKUP_TEXT_BYTES) recentPrefixes.set(`${lookup}/${name}`, prefix);
+  return prefix;
 }
 
 interface WaitingBlock extends Omit<IndexedBlock, 'validatorsAfter'> {
@@ -297,12 +312,12 @@ export class LedgerIndex {
     this.#heights.putSync(headerHash, uint.encode(header.height));
     for (const [index, transaction] of transactions.entries()) {
       const entry = { height: header.height, index, time: header.time };
-      this.#lookups.putSync(lookupKey('time', new Uint8Array(0), entry), new Uint8Array(0));
+      this.#lookups.putSync(lookupKey('time', NOTHING, entry), NOTHING);
       if (transaction) this.#writeTransaction(transaction, entry, batch.results[index]);
     }
     if (validatorsAfter) this.#reigns.putSync(bigEndian(header.height, 8), validatorsAfter);
     const place = { height: header.height, index: 0, time: header.time };
-    this.#lookups.putSync(lookupKey('proposer', header.proposer, place), new Uint8Array(0));
+    this.#lookups.putSync(lookupKey('proposer', header.proposer, place), NOTHING);
     this.state.prune(header.height, PRUNED_AT_ONCE_MAX);
     this.#meta.putSync(META_LAYOUT, LAYOUT);
     this.#meta.putSync(META_HEIGHT, uint.encode(header.height));
@@ -313,11 +328,12 @@ export class LedgerIndex {
     entry: LookupEntry,
     result: CommitBatch['results'][number] | undefined,
   ): void {
-    const position = concat(bigEndian(entry.height, 8), bigEndian(entry.index, 4));
+    const place = placeBytes(entry);
+    const position = place.subarray(HEIGHT_BYTES);
     // The first place counts: a replayed transaction stands again in a block, refused, under the same id.
     if (!this.#transactions.doesExist(transaction.id)) this.#transactions.putSync(transaction.id, position);
     const put = (lookup: Lookup, value: Uint8Array): void => {
-      this.#lookups.putSync(lookupKey(lookup, value, entry), new Uint8Array(0));
+      this.#lookups.putSync(concat(lookupPrefix(lookup, value), place), NOTHING);
     };
     put('type', utf8(transaction.payload.type));
     put('actor', transaction.signer);
@@ -328,9 +344,18 @@ export class LedgerIndex {
   }
 }
 
+/** `time, height, index`: where a transaction stands among those with the same property. */
+function placeBytes({ time, height, index }: LookupEntry): Uint8Array {
+  const bytes = new Uint8Array(2 * HEIGHT_BYTES + PLACE_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(time));
+  view.setBigUint64(HEIGHT_BYTES, BigInt(height));
+  view.setUint32(2 * HEIGHT_BYTES, index);
+  return bytes;
+}
+
 function lookupKey(lookup: Lookup, value: Uint8Array, entry: LookupEntry): Uint8Array {
-  const place = [bigEndian(entry.time, 8), bigEndian(entry.height, 8), bigEndian(entry.index, 4)];
-  return concat(lookupPrefix(lookup, value), ...place);
+  return concat(lookupPrefix(lookup, value), placeBytes(entry));
 }
 
 function readPosition(bytes: Uint8Array): TransactionPosition {

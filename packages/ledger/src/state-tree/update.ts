@@ -28,6 +28,8 @@ interface Branch {
   /** What stands there, where it was looked up or made; `unknown` for a side that nothing changes in. */
   readonly kind: 'leaf' | 'inner' | 'unknown';
   readonly leaf?: StateLeaf;
+  /** The leaf as it is stored, where the store may lack it. */
+  readonly node?: StateNode;
   /** The store has it already. */
   readonly stored: boolean;
 }
@@ -38,7 +40,8 @@ type Subtree = Branch | undefined;
 type LeafBranch = Branch & { readonly kind: 'leaf'; readonly leaf: StateLeaf };
 
 function leafBranch(leaf: StateLeaf, stored: boolean): LeafBranch {
-  return { hash: leafNode(leaf).hash, kind: 'leaf', leaf, stored };
+  const node = leafNode(leaf);
+  return { hash: node.hash, kind: 'leaf', leaf, node, stored };
 }
 
 /** A run of the sorted changes: `from` included, `to` not. */
@@ -111,7 +114,7 @@ class TreeUpdate {
   /** Puts a finished part among the new nodes, unless the store has it. */
   keep(subtree: Subtree): Uint8Array {
     if (!subtree) return EMPTY_STATE_ROOT;
-    if (subtree.kind === 'leaf' && subtree.leaf && !subtree.stored) this.nodes.push(leafNode(subtree.leaf));
+    if (subtree.node && !subtree.stored) this.nodes.push(subtree.node);
     return subtree.hash;
   }
 
