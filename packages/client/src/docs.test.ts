@@ -3,8 +3,10 @@ import { stripTypeScriptTypes } from 'node:module';
 import { decodeTransaction } from '@careledger/ledger';
 import { toHex, verifySignature } from '@careledger/primitives';
 import { describe, expect, it } from 'vitest';
+import { chunksOf } from './event-stream.ts';
 import * as frontDoor from './index.ts';
-import { CONSENT_ID, createTestNode, testSigner } from './testing.ts';
+import { CONSENT_ID, createTestNode, START_TIME, testSigner } from './testing.ts';
+import { eventText } from './testing-queries.ts';
 
 const DOCS = new URL('../docs/', import.meta.url);
 const ACTIONS = new URL('./actions/', import.meta.url);
@@ -31,6 +33,11 @@ async function surroundings(): Promise<Readonly<Record<string, unknown>>> {
       const { status, body: answer } = node.answer({ method: init.method, path, accept: '', bytesMax: 1 });
       return new Response(Uint8Array.from(answer), { status });
     },
+    ...{ at: START_TIME + 3_500, wait: async () => undefined },
+    stream: async ({ path }: { readonly path: string }) => ({
+      status: 200,
+      body: chunksOf(new Response(eventText(node.blocks, path)).body),
+    }),
     ...{ consentId: CONSENT_ID, id: decoded.value.id },
     ...{ type, body, nonce, expiresAt, signer: testSigner(0) },
     ...{ file: record.receipt, receipt: record.receipt, salt: record.salt, record: record.bytes },

@@ -1,17 +1,10 @@
+import { chunksOf, type FetchBody, type NodeStream } from './event-stream.ts';
 import type { NodeTransport } from './transport.ts';
 
 /** What is used of an answer of `fetch`. */
 export interface FetchAnswer {
   readonly status: number;
   readonly body: FetchBody | null;
-}
-
-/** A `ReadableStream` of bytes, as far as it is used here. */
-export interface FetchBody {
-  getReader(): {
-    read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
-    cancel(): Promise<void>;
-  };
 }
 
 /** `fetch` of a browser or of Node, as far as it is used here. */
@@ -25,6 +18,23 @@ export type Fetch = (
     readonly credentials: 'omit';
   },
 ) => Promise<FetchAnswer>;
+
+/** Where a node is, and how it is reached. */
+export interface FetchOptions {
+  /** The node's base URL, such as `https://node.example.org`. */
+  readonly url: string;
+  readonly fetch: Fetch;
+  /** What shows the node that this caller may read: asked before every request, so that it can be renewed. */
+  readonly token?: () => string;
+}
+
+function baseOf({ url }: FetchOptions): string {
+  return url.replace(/\/+$/, '');
+}
+
+function authorization({ token }: FetchOptions): Readonly<Record<string, string>> {
+  return token ? { authorization: `Bearer ${token()}` } : {};
+}
 
 /** Reads a body to its end, or to its limit. @throws RangeError when it is longer. */
 async function readBody(body: FetchBody | null, bytesMax: number): Promise<Uint8Array> {
@@ -54,21 +64,36 @@ async function readBody(body: FetchBody | null, bytesMax: number): Promise<Uint8
  * The way to a node with the `fetch` of a browser or of Node. Redirects are not followed, no cookie is sent, and an answer
  * beyond the limit of its kind is cut off.
  *
- * @param options.url The node's base URL, such as `https://node.example.org`.
- *
  * @example
  * const transport = fetchTransport({ url: 'https://node.example.org', fetch });
  */
-export function fetchTransport(options: { readonly url: string; readonly fetch: Fetch }): NodeTransport {
-  const base = options.url.replace(/\/+$/, '');
+export function fetchTransport(options: FetchOptions): NodeTransport {
+  const base = baseOf(options);
   return async ({ method, path, body, accept, contentType, bytesMax }) => {
     const answer = await options.fetch(`${base}${path}`, {
       method,
-      headers: { accept, ...(contentType === undefined ? {} : { 'content-type': contentType }) },
+      headers: {
+        ...{ accept, ...authorization(options) },
+        ...(contentType === undefined ? {} : { 'content-type': contentType }),
+      },
       ...(body === undefined ? {} : { body: Uint8Array.from(body) }),
       redirect: 'error',
       credentials: 'omit',
     });
     return { status: answer.status, body: await readBody(answer.body, bytesMax) };
+  };
+}
+
+/** The way to a node's events with `fetch`, for `watchBlocks`. A browser's own `EventSource` shows no token. */
+export function fetchStream(options: FetchOptions): NodeStream {
+  const base = baseOf(options);
+  return async ({ path, accept }) => {
+    const { status, body } = await options.fetch(`${base}${path}`, {
+      method: 'GET',
+      headers: { accept, ...authorization(options) },
+      redirect: 'error',
+      credentials: 'omit',
+    });
+    return { status, body: chunksOf(body) };
   };
 }

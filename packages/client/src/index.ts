@@ -8,9 +8,15 @@ export {
   type VerifySignature,
   verifySignature,
 } from '@careledger/primitives';
-export { type ExportedBundle, exportAuditBundle } from './actions/export-audit-bundle.ts';
+export { type BundleRange, type ExportedBundle, exportAuditBundle } from './actions/export-audit-bundle.ts';
+export { type BlockQuery, findBlocks } from './actions/find-blocks.ts';
+export { findTransactions, type TransactionQuery } from './actions/find-transactions.ts';
+export { getBlock, type VerifiedBlock } from './actions/get-block.ts';
 export { getConsent } from './actions/get-consent.ts';
+export { type Consistency, getConsistency } from './actions/get-consistency.ts';
+export { type DisputeWithEvidence, getDispute } from './actions/get-dispute.ts';
 export { getHead } from './actions/get-head.ts';
+export { getHistory, type StateChange } from './actions/get-history.ts';
 export { getOrganization } from './actions/get-organization.ts';
 export { getState } from './actions/get-state.ts';
 export { getTransaction, type TransactionWithEvidence } from './actions/get-transaction.ts';
@@ -42,6 +48,7 @@ export {
   verifyFile,
   verifyReceiptFile,
 } from './actions/verify-file.ts';
+export { type WatchOptions, watchBlocks } from './actions/watch-blocks.ts';
 export {
   ClientError,
   NodeRefusedError,
@@ -51,7 +58,14 @@ export {
   TransactionRefusedError,
   TransportError,
 } from './errors.ts';
-export { type Fetch, type FetchAnswer, type FetchBody, fetchTransport } from './fetch-transport.ts';
+export type { FetchBody, NodeStream } from './event-stream.ts';
+export {
+  type Fetch,
+  type FetchAnswer,
+  type FetchOptions,
+  fetchStream,
+  fetchTransport,
+} from './fetch-transport.ts';
 export {
   createLedgerClient,
   type KnownHead,

@@ -33,6 +33,7 @@ import {
   recordBatchOf,
   resultsRoot,
   retireKeyOf,
+  type StateEvidence,
   signTransaction,
   sortValidators,
   stateEvidenceCodec,
@@ -58,6 +59,7 @@ import {
   toHex,
   utf8,
 } from '@careledger/primitives';
+import { queryAnswer } from './testing-queries.ts';
 import type { NodeAnswer, NodeRequest } from './transport.ts';
 
 /** An honest node over a small chain of its own, in memory: what the tests of this package let lie. */
@@ -321,16 +323,12 @@ function trustOf(store: Store) {
   return { genesis: store.genesis, changes, validatorSets: store.growth.sets.slice(1) };
 }
 
-function stateAnswer(store: Store, key: Uint8Array, height: number): Uint8Array {
+function stateEvidence(store: Store, key: Uint8Array, height: number): StateEvidence {
   const { header, certificate } = blockOf(store, height);
   const { state } = store.growth;
-  return stateEvidenceCodec.encode({
-    header,
-    certificate,
-    key,
-    value: state.values[height]?.get(toHex(key)),
-    proof: proveState({ root: header.stateRoot, node: state.node, key }),
-  });
+  const value = state.values[height]?.get(toHex(key));
+  const proof = proveState({ root: header.stateRoot, node: state.node, key });
+  return { header, certificate, key, value, proof };
 }
 
 function transactionAnswer(store: Store, id: string): Uint8Array | undefined {
@@ -376,11 +374,19 @@ function bodyOf(store: Store, request: NodeRequest, asOf: number): Uint8Array | 
     case 'head':
       return certifiedHeaderCodec.encode(headOf(blockOf(store, asOf)));
     case 'state':
-      return stateAnswer(store, fromHex(id) ?? new Uint8Array(0), number('height'));
+      return stateEvidenceCodec.encode(
+        stateEvidence(store, fromHex(id) ?? new Uint8Array(0), number('height')),
+      );
     case 'transactions':
       return request.method === 'POST' ? new Uint8Array(0) : transactionAnswer(store, id);
-    case 'audit-bundle':
+    case 'audit-bundle': {
+      const until = Number(url.searchParams.get('until') ?? Number.POSITIVE_INFINITY);
+      const since = Number(url.searchParams.get('since') ?? 0);
+      const inSpan = store.blocks.filter(({ header }) => header.time >= since && header.time <= until);
+      const heights = inSpan.map(({ header }) => header.height);
+      if (url.searchParams.has('since')) return bundleAnswer(store, heights[0] ?? 1, heights.at(-1) ?? 1);
       return bundleAnswer(store, number('from'), number('to'));
+    }
     default:
       return undefined;
   }
@@ -391,7 +397,13 @@ function headOf({ header, certificate }: Block): CertifiedHeader {
 }
 
 function answerFrom(store: Store, request: NodeRequest, asOf: number): NodeAnswer {
-  const body = bodyOf(store, request, asOf);
+  const { growth, first, blocks } = store;
+  const parts = {
+    ...{ chain: growth.chain, first, blocks, signer: testSigner(0) },
+    stateAt: (key: Uint8Array, height: number) => stateEvidence(store, key, height),
+  };
+  const url = new URL(request.path, 'https://node');
+  const body = (request.method === 'GET' && queryAnswer(parts, url)) || bodyOf(store, request, asOf);
   if (body) return { status: 200, body };
   return { status: 404, body: utf8('{"code":"node/not-found","message":"no","help":"no"}') };
 }

@@ -38,7 +38,8 @@ function shown(value: unknown, otherwise: string): string {
   return printable.slice(0, TEXT_MAX).join('');
 }
 
-function refusalOf(answer: NodeAnswer): NodeRefusedError {
+/** A node's refusal as an error, its words made fit for a terminal. */
+export function refusalOf(answer: NodeAnswer): NodeRefusedError {
   let fields: Readonly<Record<string, unknown>> = {};
   try {
     const parsed: unknown = JSON.parse(new TextDecoder().decode(answer.body));
