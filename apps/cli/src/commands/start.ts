@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isSourceAddress, sourceAddress } from '@careledger/gateway';
 import { type Command, InvalidArgumentError } from 'commander';
+import { addDevelopmentPatient, PASSWORDS_FILE } from '../consortium/development-users.ts';
 import { createConsortium, type LocalConsortium } from '../consortium/local-consortium.ts';
 import { BASE_PORT, HOSPITAL, LOCAL_MEMBERS } from '../consortium/members.ts';
 import { CliError } from '../errors.ts';
@@ -82,6 +83,9 @@ async function start(options: StartOptions): Promise<number> {
       return 130;
     }
     if (options.exit) return outcome ? 0 : 1;
+    reporter.say(
+      `Users and passwords for signing in, for development alone: ${join(folder, PASSWORDS_FILE)}`,
+    );
     reporter.say('Serving. Ctrl-C stops it; the data stays.');
     await interrupted;
     return outcome ? 0 : 1;
@@ -120,6 +124,7 @@ async function playMainJob(run: {
     const report = await playStep(played, number, world, reporter);
     if (!report.held) failed.add(number);
   }
+  letPatientSignIn(folder, world);
   reporter.event('ready', {
     chain: consortium.file.chain,
     ca: join(folder, consortium.file.caFile),
@@ -131,6 +136,13 @@ async function playMainJob(run: {
     })),
   });
   return failed.size === 0;
+}
+
+/** The story's patient may sign in at the hospital from now on. */
+function letPatientSignIn(folder: string, world: World): void {
+  const home = world.consortium.organizations.find(({ name }) => name === HOSPITAL)?.home;
+  const { hospitalPatient } = world.story;
+  if (home !== undefined && hospitalPatient) addDevelopmentPatient(join(folder, home), hospitalPatient);
 }
 
 /** A step that cannot be played says why, and has not held. */

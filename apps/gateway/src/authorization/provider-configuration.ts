@@ -10,6 +10,7 @@ import {
 import { peerCertificate } from '../tls/peer-certificate.ts';
 import { ACCOUNT_CLAIMS, findAccount } from './accounts.ts';
 import { INTERACTION_PATH, OAUTH_PATH, OAUTH_ROUTES } from './addresses.ts';
+import { ASSERTION_ALGORITHMS, ID_TOKEN_ALGORITHM, TOKEN_ALGORITHM } from './algorithms.ts';
 import type { BackendServices } from './backend-services.ts';
 import type { ClientRegistry, RegisteredClient } from './clients.ts';
 import * as limits from './limits.ts';
@@ -19,13 +20,6 @@ import { SMART_SCOPES } from './smart-configuration.ts';
 import type { AuthorizationStore } from './store/authorization-store.ts';
 import { OidcAdapter } from './store/oidc-adapter.ts';
 import type { UserRegistry } from './users/users.ts';
-
-/** Signature algorithms of client assertions (SMART App Launch 2, asymmetric client authentication). */
-export const ASSERTION_ALGORITHMS = ['ES384', 'RS384'] as const;
-/** The signature algorithm of access tokens. */
-export const TOKEN_ALGORITHM = 'ES256';
-/** The signature algorithm of id tokens (OpenID Connect Core, section 15.1: the one that every client knows). */
-export const ID_TOKEN_ALGORITHM = 'RS256';
 
 /** What an app's requests are judged by. */
 export interface AppRules {

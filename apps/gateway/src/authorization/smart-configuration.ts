@@ -1,5 +1,5 @@
 import { LAUNCH_PATH, OAUTH_ROUTES } from './addresses.ts';
-import { ASSERTION_ALGORITHMS } from './provider-configuration.ts';
+import { ASSERTION_ALGORITHMS } from './algorithms.ts';
 
 /** The scopes beside those about resources (SMART App Launch 2, scopes and launch context). */
 export const SMART_SCOPES = [
