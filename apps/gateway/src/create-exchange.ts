@@ -3,9 +3,10 @@ import type { OrganizationId } from '@careledger/primitives';
 import type { JWK } from 'jose';
 import { fhirBaseOf, mutualTlsAgent, tokenEndpointOf } from './authorization/index.ts';
 import { bulkExportPart } from './bulk-export/index.ts';
-import { journalEvent, openExchange, partOf } from './exchange/index.ts';
+import { type EventFields, journalEvent, openExchange, partOf } from './exchange/index.ts';
 import type { GatewayContext, GatewayPart } from './gateway.ts';
 import { longitudinalRoutes } from './longitudinal/index.ts';
+import { rightsPart } from './rights/index.ts';
 import type { TlsIdentity } from './tls/index.ts';
 
 export interface CreateExchangeOptions {
@@ -44,12 +45,16 @@ export async function createExchange(
   });
   const part = partOf(exchange);
   // What leaves in bulk stands in the same journal as what leaves page by page.
-  const bulk = await bulkExportPart(context, (fields) => journalEvent(exchange.context, fields));
+  const append = (fields: EventFields) => journalEvent(exchange.context, fields);
+  const bulk = await bulkExportPart(context, append);
+  const rights = await rightsPart(context, append);
   return {
     ...part,
+    operations: [...(part.operations ?? []), ...(bulk.operations ?? []), ...(rights.operations ?? [])],
     registerRoutes: async (app) => {
       await part.registerRoutes?.(app);
       await bulk.registerRoutes?.(app);
+      await rights.registerRoutes?.(app);
       longitudinalRoutes(app, {
         gateway: context,
         sourcesOf: (patient) => exchange.context.recipient.sourcesOf(patient),
@@ -59,7 +64,14 @@ export async function createExchange(
       await part.start?.();
       await bulk.start?.();
     },
+    rewrapPatient: async (patientId) => {
+      const counts = [await part.rewrapPatient?.(patientId), await rights.rewrapPatient?.(patientId)];
+      const sum = (of: 'rewrapped' | 'altered') =>
+        counts.reduce((total, count) => total + (count?.[of] ?? 0), 0);
+      return { rewrapped: sum('rewrapped'), altered: sum('altered') };
+    },
     stop: async () => {
+      await rights.stop?.();
       await bulk.stop?.();
       await part.stop?.();
       await agent.close();

@@ -8,7 +8,14 @@ export {
   visibilityFor,
 } from './access.ts';
 export type { ServedOperation } from './capability-statement.ts';
-export { FhirError, type FhirErrorOptions, forbidden, notFound, outcomeOf } from './fhir-error.ts';
+export {
+  FhirError,
+  type FhirErrorOptions,
+  forbidden,
+  invalidParameter,
+  notFound,
+  outcomeOf,
+} from './fhir-error.ts';
 export type { FhirInput, FhirMethod, FhirOutput, RecordScope } from './fhir-request.ts';
 export { FhirService, type FhirServiceOptions } from './fhir-service.ts';
 export { BUNDLE_ENTRIES_MAX } from './interactions/bundle-entry.ts';

@@ -35,6 +35,8 @@ export const JOURNAL_EVENTS = [
   'export',
   /** A record that was disclosed had stood in the wrong chart: its custodian told its recipient, who acknowledged. */
   'retraction',
+  /** A patient’s request for a copy of their own records made a step: asked for, extended, fulfilled or denied. */
+  'access-request',
 ] as const;
 export type JournalEvent = (typeof JOURNAL_EVENTS)[number];
 

@@ -17,6 +17,7 @@ const TYPES: Readonly<Record<JournalEntry['event'], { readonly code: string; rea
   introduction: { code: '110113', display: 'Security Alert' },
   grant: { code: '110137', display: 'User Security Attributes Changed' },
   revocation: { code: '110137', display: 'User Security Attributes Changed' },
+  'access-request': { code: '110112', display: 'Query' },
   retraction: { code: '110113', display: 'Security Alert' },
 };
 

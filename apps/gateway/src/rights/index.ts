@@ -1,0 +1,1 @@
+export { rightsPart } from './rights-part.ts';
