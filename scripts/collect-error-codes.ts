@@ -100,7 +100,7 @@ function isNameOfSomethingElse(literal: ts.StringLiteral): boolean {
 
 /** What all places say that say anything, or `undefined` where they differ. */
 function agreed(texts: readonly (string | undefined)[]): string | undefined {
-  const said = new Set(texts.filter((text) => text !== undefined));
+  const said = new Set(texts.filter((text) => text !== undefined && /\p{L}{3}/u.test(text)));
   return said.size === 1 ? [...said][0] : undefined;
 }
 

@@ -30,6 +30,31 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/query.ts')).registerQuery,
   },
   {
+    name: 'blocks',
+    description: 'list blocks by height, time, proposer and transaction type, each proven',
+    load: async () => (await import('./commands/ledger-lists.ts')).registerBlocks,
+  },
+  {
+    name: 'transactions',
+    description: 'list transactions by type, signer, subject and time, each proven',
+    load: async () => (await import('./commands/ledger-lists.ts')).registerTransactions,
+  },
+  {
+    name: 'history',
+    description: 'what a state key held from which block on, each change proven',
+    load: async () => (await import('./commands/ledger-lists.ts')).registerHistory,
+  },
+  {
+    name: 'dispute',
+    description: 'what held for a state key at an instant, proven, the same from every node',
+    load: async () => (await import('./commands/ledger-lists.ts')).registerDispute,
+  },
+  {
+    name: 'watch',
+    description: 'print final blocks as they come, each once, in order and proven',
+    load: async () => (await import('./commands/ledger-lists.ts')).registerWatch,
+  },
+  {
     name: 'submit',
     description: 'sign a transaction, submit it, and wait for the proof that it is final',
     load: async () => (await import('./commands/submit.ts')).registerSubmit,

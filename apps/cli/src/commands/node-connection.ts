@@ -1,6 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createLedgerClient, type LedgerClient, type NodeTransport } from '@careledger/client';
+import {
+  createLedgerClient,
+  type LedgerClient,
+  type NodeStream,
+  type NodeTransport,
+} from '@careledger/client';
 import { OPERATOR_TOKEN_FILE } from '@careledger/node';
 import { fromHex, verifySignature } from '@careledger/primitives';
 import type { Command } from 'commander';
@@ -13,6 +18,7 @@ import {
   readConsortiumFile,
 } from '../consortium-file.ts';
 import { CliError } from '../errors.ts';
+import { requestHttps } from '../https-request.ts';
 
 /** Where `start` keeps the local consortium unless told otherwise. */
 export const DATA_FOLDER = '.careledger';
@@ -60,6 +66,8 @@ export function memberOf(consortium: ConsortiumFile, name: string | undefined): 
 export interface Connection {
   readonly client: LedgerClient;
   readonly transport: NodeTransport;
+  /** Server-sent events. */
+  readonly stream: NodeStream;
   readonly url: string;
   readonly close: () => Promise<void>;
 }
@@ -115,28 +123,29 @@ export function httpsTransport(url: string, certificateAuthority: string, token?
     connect: { ca: certificateAuthority, minVersion: 'TLSv1.3' },
     connectTimeout: CONNECT_MS_MAX,
   });
+  const authorization: { readonly authorization?: string } =
+    token === undefined ? {} : { authorization: `Bearer ${token}` };
   const transport: NodeTransport = async ({ method, path, body, accept, contentType, bytesMax }) => {
-    const answer = await request(`${url.replace(/\/$/, '')}${path}`, {
-      method,
+    const { status, body: answer } = await requestHttps(`${url.replace(/\/$/, '')}${path}`, {
+      ...{ agent, method, bytesMax, millisecondsMax: REQUEST_MS_MAX },
       headers: {
-        accept,
+        ...{ accept, ...authorization },
         ...(contentType === undefined ? {} : { 'content-type': contentType }),
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       },
       ...(body === undefined ? {} : { body }),
-      dispatcher: agent,
-      signal: AbortSignal.timeout(REQUEST_MS_MAX),
     });
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    for await (const part of answer.body as AsyncIterable<Uint8Array>) {
-      length += part.length;
-      if (length > bytesMax) throw new Error('the answer is longer than its limit');
-      parts.push(part);
-    }
-    return { status: answer.statusCode, body: new Uint8Array(Buffer.concat(parts)) };
+    return { status, body: answer };
   };
-  return { transport, close: () => agent.destroy() };
+  const stream: NodeStream = async ({ path, accept }) => {
+    const answer = await request(`${url.replace(/\/$/, '')}${path}`, {
+      headers: { accept, ...authorization },
+      dispatcher: agent,
+      // A heartbeat comes every second: a stream that says nothing for so long is dead.
+      bodyTimeout: REQUEST_MS_MAX,
+    });
+    return { status: answer.statusCode, body: answer.body as AsyncIterable<Uint8Array> };
+  };
+  return { transport, stream, close: () => agent.destroy() };
 }
 
 /** Opens a verifying client to one node, lends it to the work, and closes it. */
@@ -145,10 +154,10 @@ export async function withNode<Value>(
   work: (connection: Connection) => Promise<Value>,
 ): Promise<Value> {
   const { url, certificateAuthority, chain, token } = targetOf(options);
-  const { transport, close } = httpsTransport(url, certificateAuthority, token);
+  const { transport, stream, close } = httpsTransport(url, certificateAuthority, token);
   try {
     const client = await createLedgerClient({ chain, transport, verifySignature });
-    return await work({ client, transport, url, close });
+    return await work({ client, transport, stream, url, close });
   } finally {
     await close();
   }

@@ -4,6 +4,7 @@ import {
   type ConsentId,
   fromHex,
   organizationId,
+  type PublicKey,
   type TransactionId,
   utf8,
 } from '@careledger/primitives';
@@ -46,7 +47,8 @@ function bytesOf(text: string | undefined, length: number): Uint8Array {
   );
 }
 
-function stateKeyOf(text: string): Uint8Array {
+/** A state key as people write it. @throws {@link CliError} `cli/id`. */
+export function keyBytesOf(text: string): Uint8Array {
   if (!text.startsWith('0x')) return utf8(text);
   const bytes = fromHex(text.slice(2).toLowerCase());
   if (bytes) return bytes;
@@ -83,8 +85,13 @@ export function keyOf(subject: Exclude<Subject, 'head' | 'transaction'>, id: str
     case 'consent':
       return consentKey(bytesOf(id, 16) as ConsentId);
     case 'state':
-      return stateKeyOf(id);
+      return keyBytesOf(id);
   }
+}
+
+/** @throws {@link CliError} `cli/id`. */
+export function publicKeyOf(text: string): PublicKey {
+  return bytesOf(text, 32) as PublicKey;
 }
 
 export function transactionIdOf(id: string | undefined): TransactionId {

@@ -198,7 +198,18 @@ describe('careledger', () => {
     const help = await spawned('--help');
     expect(help.code).toBe(0);
     const verbs = ['start', 'status', 'submit', 'query', 'prove', 'verify', 'export', 'token'];
-    for (const verb of [...verbs, 'match', 'import', 'drift', 'explain']) {
+    for (const verb of [
+      ...verbs,
+      'match',
+      'import',
+      'drift',
+      'explain',
+      'blocks',
+      'transactions',
+      'history',
+      'dispute',
+      'watch',
+    ]) {
       expect(help.out).toMatch(new RegExp(`^  ${verb} `, 'm'));
     }
     expect((await spawned('nonsense')).code).toBe(2);
@@ -378,6 +389,43 @@ describe('careledger', () => {
     );
     expect([absent.code, JSON.parse(absent.error).error.code]).toEqual([1, 'member/not-running']);
   }, 60_000);
+
+  it('LED-28, IOP-12: lists, history, disputes and events of a real node, each proven', async () => {
+    const suspended = await suspendOrReinstate('suspend');
+    const reinstated = await suspendOrReinstate('reinstate');
+    await untilHeight(reinstated.height);
+    const lines = async (...words: readonly string[]) => {
+      const answer = await local(...words, '--json');
+      expect([words[0], answer.error, answer.code]).toEqual([words[0], '', 0]);
+      return answer.out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    };
+    const blocks = await lines('blocks', '--type', 'membership/suspend-key');
+    expect(blocks.map(({ height }) => height)).toContain(suspended.height);
+    const transactions = await lines('transactions', '--type', 'membership/suspend-key');
+    expect(transactions.map(({ id }) => id)).toContain(suspended.id);
+    const key = `0x${toHex(new TextEncoder().encode('membership/key/'))}${custodianKey()}`;
+    const history = await lines('history', key);
+    expect(history.map(({ height }) => height).slice(-2)).toEqual([suspended.height, reinstated.height]);
+    const at = blocks.find(({ height }) => height === suspended.height)?.time;
+    const answers: { answerHash: string; height: number }[][] = [];
+    for (const { name } of consortium.organizations) {
+      answers.push(await lines('dispute', key, '--at', String(at), '--organization', name));
+    }
+    expect(new Set(answers.map(([answer]) => answer?.answerHash)).size).toBe(1);
+    expect(answers[0]?.[0]).toMatchObject({ height: suspended.height });
+    const watched = await lines('watch', '--after', '0', '--limit', String(reinstated.height));
+    expect(watched.map(({ height }) => height)).toEqual(
+      Array.from({ length: reinstated.height }, (_each, index) => index + 1),
+    );
+    const span = ['--since', String(at), '--until', String(Date.now())];
+    const made = await lines('export', ...span, '--out', join(folder, 'span.bundle'));
+    expect(made[0]).toMatchObject({ fromHeight: suspended.height });
+    const mixed = await local('export', ...span, '--from', '1', '--out', join(folder, 'x'), '--json');
+    expect([mixed.code, JSON.parse(mixed.error).error.code]).toEqual([1, 'cli/range']);
+  });
 
   it('explains an error code', async () => {
     const known = await run('explain', 'member/not-running', '--json');

@@ -8,10 +8,10 @@ import {
   tokenEndpointOf,
 } from '@careledger/gateway/token-client';
 import type { JWK } from 'jose';
-import { type Agent, request } from 'undici';
+import type { Agent } from 'undici';
 import { homePaths } from '../consortium/member-config.ts';
 import { type ConsortiumFile, organizationOf } from '../consortium-file.ts';
-import { CliError } from '../errors.ts';
+import { requestHttps } from '../https-request.ts';
 import { type OperatorOptions, operatorTokenRequest } from '../local-operator.ts';
 
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
@@ -112,8 +112,9 @@ async function sendRequest(
   bearer: string,
   options: RequestOptions,
 ): Promise<Answer> {
-  const response = await request(url, {
-    method: options.method ?? 'GET',
+  const { body, headers, status } = await requestHttps(url, {
+    ...{ agent, method: options.method ?? 'GET' },
+    ...{ bytesMax: ANSWER_BYTES_MAX, millisecondsMax: REQUEST_MILLISECONDS_MAX },
     headers: {
       accept: options.accept ?? 'application/fhir+json',
       authorization: `Bearer ${bearer}`,
@@ -123,20 +124,9 @@ async function sendRequest(
       ...options.headers,
     },
     ...(options.body === undefined ? {} : { body: options.body }),
-    dispatcher: agent,
-    signal: AbortSignal.timeout(REQUEST_MILLISECONDS_MAX),
   });
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of response.body) {
-    length += (part as Uint8Array).length;
-    if (length > ANSWER_BYTES_MAX)
-      throw new CliError('answer/large', 'An answer is too long.', 'Ask for less.');
-    parts.push(part as Uint8Array);
-  }
-  const body = Uint8Array.from(Buffer.concat(parts));
   const text = Buffer.from(body).toString('utf8');
-  return { status: response.statusCode, headers: response.headers, body, text, json: parseJson(text) };
+  return { status, headers, body, text, json: parseJson(text) };
 }
 
 function parseJson(text: string): JsonObject {
