@@ -2,7 +2,13 @@ import type { Capability, Catalog } from '@careledger/state-machine';
 import { consent } from './consent/index.ts';
 import { disclosures } from './disclosures/index.ts';
 import { locator } from './locator/index.ts';
-import { initialMembershipWrites, keyInForce, membership, readValidators } from './membership/index.ts';
+import {
+  initialMembershipWrites,
+  keyInForce,
+  MEMBERSHIP_PREFIX,
+  membership,
+  readValidators,
+} from './membership/index.ts';
 import { records } from './records/index.ts';
 import { initialSchemaWrites, isSchemaInForce, schemasFor } from './schemas/index.ts';
 
@@ -15,6 +21,7 @@ export const catalog: Catalog = {
   keyInForce,
   isTypeInForce: isSchemaInForce,
   validators: readValidators,
+  validatorsUnder: MEMBERSHIP_PREFIX,
   initialWrites: (applicationState) => [
     ...initialMembershipWrites(applicationState),
     ...initialSchemaWrites(capabilities),

@@ -19,6 +19,8 @@ export interface Catalog {
   readonly isTypeInForce: (state: StateReader, type: string) => boolean;
   /** The validator set that the state names, in a fixed order. */
   readonly validators: (state: StateReader) => readonly Validator[];
+  /** Only keys under this prefix decide the set. A block that writes none of them leaves it as it is, unread. */
+  readonly validatorsUnder?: Uint8Array;
   /** State at height 0 from the genesis document's `applicationState`. @throws when it is not a consortium. */
   readonly initialWrites: (applicationState: Uint8Array) => readonly Write[];
 }

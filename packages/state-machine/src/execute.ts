@@ -155,12 +155,25 @@ function executeTransaction(
   return { result, writes };
 }
 
-function replayWrites(state: Branch, replay: ReplayBranch, time: number): readonly Write[] {
+function replayWrites(
+  state: Branch,
+  replay: ReplayBranch,
+  { time, before }: { readonly time: number; readonly before: number },
+): readonly Write[] {
   const minute = minuteOf(time);
-  const over = listBuckets(state).filter((bucket) => isBucketOver(bucket.minute, time));
+  // A bucket ends with a minute: within one, the blocks before have removed every bucket that is over.
+  const open = minute === minuteOf(before) ? [] : listBuckets(state);
+  const over = open.filter((bucket) => isBucketOver(bucket.minute, time));
   const removed = over.map((bucket) => removeBucket(bucket.minute));
   if (replay.ids.length === 0) return removed;
   return [...removed, writeBucket(minute, extendBucket(readBucket(state, minute), replay.ids))];
+}
+
+/** Is none of these keys one that the validator set follows from? */
+function leavesValidators(writes: readonly Write[], { validatorsUnder: prefix }: Catalog): boolean {
+  return (
+    prefix !== undefined && !writes.some(({ key }) => prefix.every((byte, index) => key[index] === byte))
+  );
 }
 
 /** Executes a whole proposal over its parent, copy-on-write: the parent and its other children see nothing of it. */
@@ -182,15 +195,13 @@ export function executeBlock(proposal: BlockProposal, parent: Parent, rules: Rul
   state.write([
     writeHistory(history),
     writeBlockCount(proposer, nonce),
-    ...replayWrites(state, replay, time),
+    ...replayWrites(state, replay, { time, before: parent.header.time }),
   ]);
-  const tree = updateStateTree({
-    root: parent.header.stateRoot,
-    node: state.node,
-    changes: state.writes(),
-  });
+  const writes = state.writes();
+  const tree = updateStateTree({ root: parent.header.stateRoot, node: state.node, changes: writes });
   state.keepNodes(tree.nodes);
-  const validators = rules.catalog.validators(state);
+  const isSameSet = leavesValidators(writes, rules.catalog);
+  const validators = isSameSet ? parent.validators : rules.catalog.validators(state);
   invariant(validators.length > 0, 'a chain always has a validator');
 
   const header: BlockHeader = {
@@ -205,7 +216,7 @@ export function executeBlock(proposal: BlockProposal, parent: Parent, rules: Rul
     stateRoot: tree.root,
     historyRoot: history.root(),
     validatorsHash: parent.header.nextValidatorsHash,
-    nextValidatorsHash: validatorsHash(validators),
+    nextValidatorsHash: isSameSet ? parent.header.nextValidatorsHash : validatorsHash(validators),
     proposer,
     nonce,
     seal: new Uint8Array(0),

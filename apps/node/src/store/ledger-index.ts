@@ -23,7 +23,7 @@ const META_LAYOUT = utf8('layout');
 const LAYOUT = uint.encode(2);
 /** Blocks are written to the index at the latest when so many wait, or the first of them for so long. */
 const WAITING_BLOCKS_MAX = 256;
-const WAITING_MS_MAX = 100;
+const WAITING_MS_MAX = 250;
 /** Transactions and tree nodes that may wait. */
 const WAITING_ENTRIES_MAX = 16_384;
 /** Old states that one block may clear away, so that no block waits for a long backlog. */

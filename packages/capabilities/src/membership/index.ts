@@ -149,6 +149,7 @@ export {
   type KeyRecord,
   keyKey,
   keyRecordCodec,
+  MEMBERSHIP_PREFIX,
   type NodeRecord,
   nodeKey,
   type OrganizationRecord,

@@ -79,6 +79,8 @@ export const keyRecordCodec: Codec<KeyRecord> = struct({
   node: optional(nodeIdCodec),
 });
 
+/** Everything of this capability: who is a member, who may sign, who validates. */
+export const MEMBERSHIP_PREFIX: Uint8Array = utf8('membership/');
 export const ORGANIZATION_PREFIX: Uint8Array = utf8('membership/organization/');
 export const NODE_PREFIX: Uint8Array = utf8('membership/node/');
 export const KEY_PREFIX: Uint8Array = utf8('membership/key/');
