@@ -7,7 +7,7 @@ import {
   toPlain,
 } from '@careledger/fhir';
 import type { Resource } from '@medplum/fhirtypes';
-import { sql } from 'kysely';
+import { CompiledQuery } from 'kysely';
 import type { IndexChange, Indexer, IndexStore } from '../index-store/index.ts';
 import type { Validation } from '../validation/index.ts';
 import type {
@@ -161,6 +161,10 @@ export class RecordTransaction {
   }
 }
 
+const SAVEPOINT = CompiledQuery.raw('savepoint work');
+const RELEASE = CompiledQuery.raw('release work');
+const ROLLBACK = CompiledQuery.raw('rollback to work');
+
 /** Works that share one SQL transaction, and so one sync of the disk, at most. */
 export const GROUP_WORKS_MAX = 64;
 
@@ -203,12 +207,12 @@ export class RecordStore {
       let settle = async (): Promise<void> => undefined;
       const run = async (tx: VaultTransaction): Promise<readonly IndexChange[]> => {
         const transaction = new RecordTransaction(tx, this.options);
-        await sql`savepoint work`.execute(tx);
+        await tx.executeQuery(SAVEPOINT);
         try {
           if (searches) await this.#requireIndex();
           const value = await work(transaction);
           await transaction.requirePatients();
-          await sql`release work`.execute(tx);
+          await tx.executeQuery(RELEASE);
           settle = async () => {
             for (const name of transaction.documents) this.options.vault.documents.taken(name);
             await thereafter?.(value);
@@ -216,8 +220,8 @@ export class RecordStore {
           };
           return transaction.changes;
         } catch (error) {
-          await sql`rollback to work`.execute(tx);
-          await sql`release work`.execute(tx);
+          await tx.executeQuery(ROLLBACK);
+          await tx.executeQuery(RELEASE);
           settle = async () => reject(error);
           return [];
         }

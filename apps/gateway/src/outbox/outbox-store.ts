@@ -2,7 +2,7 @@ import { anchorRecordsCodec, retiredKey } from '@careledger/capabilities';
 import type { FinalTransaction, LedgerPort } from '@careledger/custody';
 import { retireKeyOf, type Transaction } from '@careledger/ledger';
 import type { Signer, TransactionId } from '@careledger/primitives';
-import { drawCounter, type Vault, type VaultTransaction } from '../vault/index.ts';
+import { drawCounter, recordBatch, type Vault, type VaultTransaction } from '../vault/index.ts';
 import {
   ANCHOR_MS_MAX,
   BATCH_LEAVES_MAX,
@@ -107,11 +107,7 @@ export class OutboxStore {
       await tx.updateTable('outbox').set({ batch }).where('seq', 'in', seqs).execute();
       for (const { seq, version, document } of versions) {
         const leafProof = proofs.get(version) ?? null;
-        await tx
-          .updateTable('version')
-          .set({ batch, leaf_proof: leafProof })
-          .where('seq', '=', seq)
-          .execute();
+        await recordBatch(tx, { seq, batch, leafProof });
         const documentProof = document && proofs.get(document);
         if (!documentProof) continue;
         await tx.updateTable('document').set({ leaf_proof: documentProof }).where('seq', '=', seq).execute();

@@ -20,12 +20,18 @@ export type { RewrapCount } from './rewrap-versions.ts';
 export type { VaultTables } from './schema.ts';
 export {
   type NewVersion,
-  type RecordKey,
   type StoredVersion,
   summaryOf,
   type ValidationSummary,
   type VersionSummary,
 } from './stored-version.ts';
 export { Vault, type VaultOptions } from './vault.ts';
-export { drawCounter, type VaultReader, type VaultTransaction, type VersionRow } from './vault-rows.ts';
+export {
+  drawCounter,
+  type RecordKey,
+  recordBatch,
+  type VaultReader,
+  type VaultTransaction,
+  type VersionRow,
+} from './vault-rows.ts';
 export { type VaultFault, type VaultReport, verifyVault } from './verify-vault.ts';

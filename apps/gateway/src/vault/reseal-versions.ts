@@ -1,9 +1,8 @@
 import { utf8 } from '@careledger/primitives';
 import type { Keystore } from '../keystore/index.ts';
 import { keyNamesOf, sealRecord } from './record-envelope.ts';
-import type { RecordKey } from './stored-version.ts';
 import type { Vault } from './vault.ts';
-import type { VaultTransaction } from './vault-rows.ts';
+import type { RecordKey, VaultTransaction } from './vault-rows.ts';
 
 /** Opens each version of a record and seals it for other subjects; the old data keys are deleted. */
 export async function resealVersions(

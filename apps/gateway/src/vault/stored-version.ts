@@ -13,14 +13,15 @@ import {
   sealRecord,
   type WrappedKey,
 } from './record-envelope.ts';
-import { type DocumentRow, hashOfLeaf, type VersionRow, type VersionToInsert } from './vault-rows.ts';
+import {
+  type DocumentRow,
+  hashOfLeaf,
+  type RecordKey,
+  type VersionRow,
+  type VersionToInsert,
+} from './vault-rows.ts';
 
 const SECRET_BYTES = 32;
-
-export interface RecordKey {
-  readonly type: string;
-  readonly id: string;
-}
 
 export interface ValidationSummary {
   readonly result: 'valid' | 'flagged';

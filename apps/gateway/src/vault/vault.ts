@@ -17,18 +17,23 @@ import {
   type NewVersion,
   openedFields,
   prepareVersion,
-  type RecordKey,
   type StoredVersion,
   summaryOf,
 } from './stored-version.ts';
 import {
   claimVault,
+  currentRow,
   drawCounter,
   insertVersions,
   keysOf,
+  livePatientsAmong,
+  type RecordKey,
+  replaceVersion,
+  rowsAt,
   type VaultReader,
   type VaultTransaction,
   type VersionRow,
+  versionRow,
 } from './vault-rows.ts';
 
 export interface VaultOptions {
@@ -116,7 +121,7 @@ export class Vault {
     });
     for (const { replaces } of versions) {
       if (!replaces) continue;
-      await tx.updateTable('version').set({ current: 0 }).where('seq', '=', replaces.seq).execute();
+      await replaceVersion(tx, replaces.seq);
     }
     await insertVersions(tx, prepared, this.#now());
     return prepared.map(({ row, content }, index) => ({
@@ -127,14 +132,7 @@ export class Vault {
 
   /** The newest version, a deletion included, or `undefined` when there never was one. Throws as {@link Vault.open} does. */
   async current(key: RecordKey, reader: VaultReader = this.reader): Promise<StoredVersion | undefined> {
-    const row = await reader
-      .selectFrom('version')
-      .selectAll()
-      .where('type', '=', key.type)
-      .where('id', '=', key.id)
-      .orderBy('version', 'desc')
-      .limit(1)
-      .executeTakeFirst();
+    const row = await currentRow(reader, key);
     return row && this.openRow(row, reader);
   }
 
@@ -142,13 +140,7 @@ export class Vault {
     key: RecordKey & { readonly version: number },
     reader: VaultReader = this.reader,
   ): Promise<StoredVersion | undefined> {
-    const row = await reader
-      .selectFrom('version')
-      .selectAll()
-      .where('type', '=', key.type)
-      .where('id', '=', key.id)
-      .where('version', '=', key.version)
-      .executeTakeFirst();
+    const row = await versionRow(reader, key);
     return row && this.openRow(row, reader);
   }
 
@@ -172,7 +164,7 @@ export class Vault {
   /** Versions by their place in the vault, in the order asked for. Missing ones are left out. */
   async bySeq(seqs: readonly number[], reader: VaultReader = this.reader): Promise<readonly StoredVersion[]> {
     if (seqs.length === 0) return [];
-    const rows = await reader.selectFrom('version').selectAll().where('seq', 'in', seqs).execute();
+    const rows = await rowsAt(reader, seqs);
     const found = new Map(rows.map((row) => [row.seq, row]));
     return this.openRows(
       seqs.flatMap((seq) => found.get(seq) ?? []),
@@ -192,20 +184,8 @@ export class Vault {
   }
 
   /** Which of these patients have a record here that is not deleted. */
-  async livePatients(
-    ids: readonly string[],
-    reader: VaultReader = this.reader,
-  ): Promise<ReadonlySet<string>> {
-    if (ids.length === 0) return new Set();
-    const rows = await reader
-      .selectFrom('version')
-      .select('id')
-      .where('type', '=', 'Patient')
-      .where('id', 'in', ids)
-      .where('current', '=', 1)
-      .where('deleted', '=', 0)
-      .execute();
-    return new Set(rows.map(({ id }) => id));
+  livePatients(ids: readonly string[], reader: VaultReader = this.reader): Promise<ReadonlySet<string>> {
+    return livePatientsAmong(reader, ids);
   }
 
   /** The highest place that a version has in this vault. */
