@@ -23,6 +23,7 @@ export {
 export { type EvidenceEffect, findDoubleSigners } from './pbft/evidence.ts';
 export {
   decodeMessage,
+  ENVELOPE_BYTES_MAX,
   type Envelope,
   encodeMessage,
   type Message,

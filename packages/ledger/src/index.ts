@@ -201,3 +201,4 @@ export {
   trustPathCodec,
   VALIDATOR_CHANGES_MAX,
 } from './trust.ts';
+export { VOTE_KINDS, type Vote, type VoteKind, voteBytes } from './vote.ts';

@@ -1,6 +1,7 @@
 import type { LedgerEvent } from '@careledger/ledger';
 import { type NodeId, type OrganizationId, toHex } from '@careledger/primitives';
 import type { Change, Role } from './messages.ts';
+import type { Misbehaviour } from './misbehaviour.ts';
 
 export function organizationEnrolled(organization: OrganizationId): LedgerEvent {
   return { type: 'membership/organization-enrolled', attributes: { organization } };
@@ -27,6 +28,21 @@ export function keyEnrolled(
 
 export function keyRotated(oldKey: Uint8Array, newKey: Uint8Array): LedgerEvent {
   return { type: 'membership/key-rotated', attributes: { oldKey: toHex(oldKey), newKey: toHex(newKey) } };
+}
+
+export function equivocationReported(publicKey: Uint8Array, found: Misbehaviour): LedgerEvent {
+  const { organization, node, kind, engineHeight, view } = found;
+  return {
+    type: 'membership/equivocation-reported',
+    attributes: {
+      organization,
+      ...(node !== undefined && { node }),
+      publicKey: toHex(publicKey),
+      kind,
+      engineHeight: String(engineHeight),
+      view: String(view),
+    },
+  };
 }
 
 const PARTICIPLES: Readonly<Record<Change, string>> = {

@@ -18,7 +18,9 @@ import {
   rotateKeyCodec,
   rotateKeyText,
 } from './messages.ts';
+import { misbehaviourNamesValidators } from './misbehaviour.ts';
 import { rejections } from './rejections.ts';
+import { equivocationClaims, reportEquivocation, reportEquivocationCodec } from './report-equivocation.ts';
 import { changeKey, changeNode, changeOrganization } from './standing.ts';
 import { enrolKey, enrolNode, enrolOrganization, renewNode, rotateKey } from './transitions.ts';
 
@@ -91,8 +93,18 @@ export const membership: Capability = {
     'membership/suspend-key': changeKeyType('suspend'),
     'membership/reinstate-key': changeKeyType('reinstate'),
     'membership/revoke-key': changeKeyType('revoke'),
+    'membership/report-equivocation': messageType({
+      codec: reportEquivocationCodec,
+      transition: reportEquivocation,
+      signaturesOf: equivocationClaims,
+    }),
   },
-  invariants: [someoneValidates, everyOrganizationHasAdministrators, nodesAndKeysAgree],
+  invariants: [
+    someoneValidates,
+    everyOrganizationHasAdministrators,
+    nodesAndKeysAgree,
+    misbehaviourNamesValidators,
+  ],
 };
 
 export { isAcceptableEncryptionKey } from './encryption-key.ts';
@@ -134,6 +146,12 @@ export {
   rotateKeyText,
 } from './messages.ts';
 export {
+  listMisbehaviour,
+  type Misbehaviour,
+  misbehaviourCodec,
+  misbehaviourKey,
+} from './misbehaviour.ts';
+export {
   isApproved,
   keyInForce,
   type ListedOrganization,
@@ -144,6 +162,11 @@ export {
   readValidators,
 } from './queries.ts';
 export type { MembershipRejection } from './rejections.ts';
+export {
+  type Equivocation,
+  reportEquivocationCodec,
+  type SignedStatement,
+} from './report-equivocation.ts';
 export {
   fingerprintKey,
   type KeyRecord,

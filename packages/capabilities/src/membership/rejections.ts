@@ -19,6 +19,9 @@ export const rejections = {
   'membership/role-not-grantable': 17,
   'membership/not-this-key': 18,
   'membership/too-many-validators': 19,
+  'membership/not-a-validator': 20,
+  'membership/no-contradiction': 21,
+  'membership/too-many-reports': 22,
 } as const;
 
 export type MembershipRejection = keyof typeof rejections;
