@@ -157,7 +157,11 @@ describe('bad transactions', () => {
     const handedOut = nodeAt(0).block(height);
     handedOut?.transactions[0]?.fill(0);
     expect(nodeAt(0).find(id)?.height).toBe(height);
-    expect(await nodeAt(0).verifyStore()).toEqual({ ok: true, height: nodeAt(0).status().height });
+    expect(await nodeAt(0).verifyStore()).toEqual({
+      ok: true,
+      height: nodeAt(0).status().height,
+      withoutBodies: 0,
+    });
     expect(await agreement(nodes)).toBe(before);
   });
 

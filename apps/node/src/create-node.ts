@@ -64,6 +64,10 @@ class RestartableNode implements LedgerNode {
     return this.#here().verifyStore();
   }
 
+  async pruneBodies(options: { readonly below: number }) {
+    return this.#here().pruneBodies(options);
+  }
+
   async submit(transaction: Uint8Array) {
     return this.#here().desk.submit(transaction);
   }

@@ -16,6 +16,7 @@ export type {
   FinalTransaction,
   LedgerNode,
   NodeStatus,
+  PruneReport,
   StoreVerdict,
 } from './ledger-node.ts';
 export type {
@@ -27,3 +28,4 @@ export type {
   PeerAddress,
   TlsIdentity,
 } from './options.ts';
+export { pruneNodeFolder } from './prune-node-folder.ts';

@@ -13,7 +13,17 @@ export type { FinalHead, FinalTransaction };
 
 /** What `verifyStore` found: everything in order up to a height, or the first thing that is not. */
 export type StoreVerdict =
-  | { readonly ok: true; readonly height: number }
+  | {
+      readonly ok: true;
+      readonly height: number;
+      /** So many of the first blocks have no body any more: of them link, header and certificate were verified. */
+      readonly withoutBodies: number;
+      /**
+       * The state of so many of the first blocks could not be computed again: it begins with the snapshot at this
+       * height, which hashes to the state root there. Given by `verifyBlockFiles` alone, which executes.
+       */
+      readonly withoutExecution?: number;
+    }
   | {
       readonly ok: false;
       readonly height: number;
@@ -22,6 +32,17 @@ export type StoreVerdict =
       readonly file: string;
       readonly message: string;
     };
+
+/** What pruning left, in bytes of files. */
+export interface PruneReport {
+  /** Blocks below this height have no body any more; 1 when none was pruned. */
+  readonly prunedBelow: number;
+  /** The height whose state is kept for a start without the bodies; 0 when there is none. */
+  readonly snapshotHeight: number;
+  readonly snapshotBytes: number;
+  readonly segmentBytesBefore: number;
+  readonly segmentBytesAfter: number;
+}
 
 export interface NodeStatus {
   readonly node: NodeId;
@@ -36,7 +57,12 @@ export interface NodeStatus {
   readonly peers: readonly { readonly node: NodeId; readonly connected: boolean }[];
   readonly mempool: { readonly transactions: number; readonly bytes: number };
   /** Stored bytes of the segment files; with `transactions` and `height` this is bytes per transaction and block. */
-  readonly storage: { readonly segmentBytes: number; readonly transactions: number };
+  readonly storage: {
+    readonly segmentBytes: number;
+    readonly transactions: number;
+    /** Blocks below this height have no body any more; 1 when none was pruned. */
+    readonly prunedBelow: number;
+  };
   readonly halted: string | undefined;
 }
 
@@ -61,6 +87,13 @@ export interface LedgerNode {
   status(): NodeStatus;
   /** Reads every stored block and checks checksums, links, roots and certificates. */
   verifyStore(): Promise<StoreVerdict>;
+  /**
+   * Writes a snapshot of the newest state and takes the bodies out of the blocks below a height; their headers and
+   * certificates stay. Blocks whose transactions could still be shown again (some eleven minutes) keep their bodies.
+   * The node takes no part in consensus while it does so.
+   * @throws NodeError `store/snapshot-fault`; nothing was pruned then.
+   */
+  pruneBodies(options: { readonly below: number }): Promise<PruneReport>;
 
   /**
    * Checks and spreads a signed transaction; resolves once it is final. A refusal in a block resolves with its code.
@@ -76,7 +109,9 @@ export interface LedgerNode {
   get(key: Uint8Array): Uint8Array | undefined;
   /** Entries with this prefix in key order, at most `countMax`. */
   scan(prefix: Uint8Array, countMax: number): Iterable<readonly [Uint8Array, Uint8Array]>;
-  /** @throws NodeError `store/damaged` naming height and file when the record's checksum does not hold. */
+  /**
+   * @throws NodeError `store/damaged` naming height and file when the record's checksum does not hold; `ledger/pruned`.
+   */
   block(height: number): Block | undefined;
   /** A value or its absence under the newest certified header, or at an earlier kept height. */
   proveState(key: Uint8Array, height?: number): StateEvidence;

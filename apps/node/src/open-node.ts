@@ -16,14 +16,21 @@ import { checkFolderFormat, lockFolder } from './store/data-folder.ts';
 /** What must be closed, the last opened first. */
 export type Closing = (() => Promise<void> | void)[];
 
-/** What a node has from its folder before it speaks to anybody. */
-export interface OpenedNode {
-  readonly options: NodeOptions;
+/** What is needed to open a folder, whoever opens it. */
+export type LedgerOptions = Pick<NodeOptions, 'folder' | 'genesis' | 'catalog' | 'log' | 'stateHeightsKept'>;
+
+/** The ledger of one folder, locked, open and up to date with its blocks. */
+export interface OpenedLedger {
   readonly chainId: ChainId;
   readonly genesis: Genesis;
   readonly log: Log;
   readonly chain: Chain;
   readonly verifier: TransactionVerifier;
+}
+
+/** What a node has from its folder before it speaks to anybody. */
+export interface OpenedNode extends OpenedLedger {
+  readonly options: NodeOptions;
   readonly votes: VoteFile;
   readonly closing: Closing;
 }
@@ -32,8 +39,8 @@ export interface OpenedNode {
  * Locks and checks the folder, opens the store and brings it up to date.
  * @throws NodeError with what stands in the way; what was opened by then is in `closing`.
  */
-export async function openNode(options: NodeOptions, closing: Closing): Promise<OpenedNode> {
-  const { folder } = options;
+export async function openLedger(options: LedgerOptions, closing: Closing): Promise<OpenedLedger> {
+  const { folder, stateHeightsKept, catalog = wholeCatalog } = options;
   useSha256(nativeSha256);
   const chainId = chainIdOf(options.genesis);
   const genesis = decodeGenesis(options.genesis);
@@ -49,13 +56,10 @@ export async function openNode(options: NodeOptions, closing: Closing): Promise<
   const lock = lockFolder(folder);
   closing.push(lock.release);
   checkFolderFormat(folder, chainId);
-  const catalog = options.catalog ?? wholeCatalog;
   const pool = new SignaturePool();
   closing.push(() => pool.close());
   const { parameters } = genesis.value;
   const verifier = new TransactionVerifier({ pool, catalog, chain: chainId, parameters });
-  const votes = await VoteFile.open(folder);
-  closing.push(() => votes.close());
   const chain = await openChain({
     folder,
     chain: chainId,
@@ -64,11 +68,19 @@ export async function openNode(options: NodeOptions, closing: Closing): Promise<
     catalog,
     verifier,
     log,
-    stateHeightsKept: options.stateHeightsKept,
+    stateHeightsKept,
   });
   closing.push(() => chain.store.close());
-  warnUnlessMember(options, chain, log);
-  return { options, chainId, genesis: genesis.value, log, chain, verifier, votes, closing };
+  return { chainId, genesis: genesis.value, log, chain, verifier };
+}
+
+/** Opens the ledger of a node, and what its validator has promised. @throws as {@link openLedger}. */
+export async function openNode(options: NodeOptions, closing: Closing): Promise<OpenedNode> {
+  const ledger = await openLedger(options, closing);
+  const votes = await VoteFile.open(options.folder);
+  closing.push(() => votes.close());
+  warnUnlessMember(options, ledger.chain, ledger.log);
+  return { ...ledger, options, votes, closing };
 }
 
 function warnUnlessMember(options: NodeOptions, chain: Chain, log: Log): void {

@@ -57,6 +57,11 @@ export interface NodeOptions {
    * given. Headers, certificates and transactions stay in any case.
    */
   readonly stateHeightsKept?: number;
+  /**
+   * Bodies of so many newest blocks are kept, and up to twice as many before they are pruned; headers and certificates
+   * stay. The replay window (some eleven minutes) is kept in any case. All bodies are kept unless given.
+   */
+  readonly bodiesKept?: number;
   /** The block's size in bytes is the charter's; how soon and how full it is proposed is this node's. */
   readonly batching?: Partial<Batching>;
   /** Called once when the node stops itself: a disagreement with a certified root, a disk or store fault. */

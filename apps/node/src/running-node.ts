@@ -1,17 +1,21 @@
-import { nodeByFingerprint } from '@careledger/capabilities';
+import { randomBytes } from 'node:crypto';
+import { type Equivocation, nodeByFingerprint } from '@careledger/capabilities';
 import type { Effect } from '@careledger/consensus';
-import type { ChainParameters, Genesis } from '@careledger/ledger';
+import { type ChainParameters, type Genesis, TRANSACTION_NONCE_BYTES } from '@careledger/ledger';
 import { type ChainId, toHex } from '@careledger/primitives';
 import { ApiServer } from './api/api-server.ts';
 import { type Chain, DivergenceError } from './chain/chain.ts';
 import { EvidenceDesk } from './chain/evidence.ts';
+import { pruneBodies } from './chain/prune-bodies.ts';
 import { verifyStore } from './chain/verify-store.ts';
-import { blocksFrom, CatchUp } from './engines/embedded/catch-up.ts';
+import { blocksAnswer, CatchUp } from './engines/embedded/catch-up.ts';
 import { EmbeddedEngine } from './engines/embedded/embedded-engine.ts';
 import { protocolOf } from './engines/embedded/protocol-of.ts';
+import { equivocationOf, reportTransaction } from './equivocation-report.ts';
 import { messageOf, NodeError } from './errors.ts';
 import { writeEvidence } from './evidence-file.ts';
-import type { NodeStatus, StoreVerdict } from './ledger-node.ts';
+import type { NodeStatus, PruneReport, StoreVerdict } from './ledger-node.ts';
+import { listening } from './listening.ts';
 import type { Log } from './log.ts';
 import { TransactionDesk } from './mempool/transaction-desk.ts';
 import { type Closing, closeAll, type OpenedNode, openNode } from './open-node.ts';
@@ -20,9 +24,11 @@ import type { TransactionVerifier } from './signatures/transaction-verifier.ts';
 import { verifyWithSodium } from './signatures/verify-batch.ts';
 import { helloOf } from './transport/handshake.ts';
 import { Mesh, type Peer } from './transport/mesh.ts';
-import { BLOCKS_BYTES_MAX, BLOCKS_COUNT_MAX, type PeerMessage } from './transport/peer-message.ts';
+import type { PeerMessage } from './transport/peer-message.ts';
 
 const DEFAULT_HOST = '127.0.0.1';
+/** How often it is asked whether old bodies can go. */
+const PRUNE_EVERY_BLOCKS = 64;
 
 /** All parts of a node between its start and its stop. */
 export class RunningNode {
@@ -113,13 +119,33 @@ export class RunningNode {
       time: head.time,
       peers: this.mesh.topology(),
       mempool: { transactions: this.desk.mempool.count, bytes: this.desk.mempool.bytes },
-      storage: { segmentBytes: store.segments.bytes, transactions: store.index.transactionCount },
+      storage: {
+        segmentBytes: store.segments.bytes,
+        transactions: store.index.transactionCount,
+        prunedBelow: store.prunedBelow,
+      },
       halted: this.#halted?.message ?? store.writeFault,
     };
   }
 
   verifyStore(): Promise<StoreVerdict> {
     return verifyStore(this.chain.store, { bytes: this.options.genesis, chain: this.chainId });
+  }
+
+  /** Between two steps of the protocol, so that the chain stands still. */
+  pruneBodies(wish: { readonly below: number; readonly atLeast?: number }): Promise<PruneReport> {
+    const { genesis } = this.options;
+    return this.#engine.exclusively(() => pruneBodies(this.chain, { genesis, ...wish }));
+  }
+
+  /** Puts it on the ledger under this node's own key. Every honest node does so; the first report stands. */
+  reportEquivocation(equivocation: Equivocation): void {
+    const nonce = new Uint8Array(randomBytes(TRANSACTION_NONCE_BYTES));
+    const { signer } = this.options;
+    const report = reportTransaction(equivocation, { chain: this.chainId, signer, now: Date.now(), nonce });
+    this.desk.submit(report).catch((fault: unknown) => {
+      this.log.warn({ problem: messageOf(fault) }, 'a contradiction could not be put on the ledger');
+    });
   }
 
   async stop(): Promise<void> {
@@ -134,7 +160,9 @@ export class RunningNode {
     chain.onFinal((head, block) => {
       desk.onFinal(block, head.time);
       if (block) mesh.dropRevoked();
+      if (block && block.header.height % PRUNE_EVERY_BLOCKS === 0) this.#pruneOld();
     });
+    this.#pruneOld();
     const peer = await listening('peer-to-peer', peerPort, () => mesh.listen(host, peerPort));
     const api = new ApiServer(this);
     this.#closing.push(() => api.close());
@@ -147,6 +175,17 @@ export class RunningNode {
     this.#engine.start();
     mesh.addPeers(this.options.peers);
     this.log.info({ ...this.#addresses, height: chain.height, node: this.options.node }, 'the node serves');
+  }
+
+  /** Prunes what is older than this node keeps, once that is as much as it keeps. */
+  #pruneOld(): void {
+    const { bodiesKept } = this.options;
+    const { height, store } = this.chain;
+    if (bodiesKept === undefined || height < store.prunedBelow + 2 * bodiesKept) return;
+    this.pruneBodies({ below: height - bodiesKept + 1, atLeast: bodiesKept }).then(
+      (report) => this.log.info(report, 'old bodies were pruned'),
+      (fault: unknown) => this.log.warn({ problem: messageOf(fault) }, 'old bodies were not pruned'),
+    );
   }
 
   /** Stops taking part; what is stored can still be read. */
@@ -209,25 +248,25 @@ export class RunningNode {
         this.desk.receive(message.transactions, peer.key).catch((fault: unknown) => this.#halt(fault));
         return;
       case 'blocks-request':
-        peer.send({ kind: 'blocks', number: message.number, blocks: this.#blocksFor(message) });
+        peer.send(blocksAnswer(this.chain, message, this.log));
         return;
       case 'blocks':
         this.#catchUp.receive(peer, message.number, message.blocks);
+        return;
+      case 'blocks-pruned':
+        this.#catchUp.receivePruned(peer, message.number, message.below);
         return;
       default:
         peer.drop(`a ${message.kind} out of place`);
     }
   }
 
-  #blocksFor(request: { readonly from: number; readonly countMax: number }): readonly Uint8Array[] {
-    const limits = { bytesMax: BLOCKS_BYTES_MAX, countMax: BLOCKS_COUNT_MAX, log: this.log };
-    return blocksFrom(this.chain, request, limits);
-  }
-
   #keepEvidence(evidence: Extract<Effect, { readonly type: 'evidence' }>): void {
     const { against, first, second } = evidence;
     const file = writeEvidence(this.options.folder, 'equivocation', { against, first, second });
     this.log.error({ against, file }, 'a validator signed two contradicting messages');
+    const equivocation = equivocationOf(evidence);
+    if (equivocation) this.reportEquivocation(equivocation);
   }
 
   /** Nothing can be trusted from here on: keep what shows why, stop taking part, tell whoever runs this node. */
@@ -254,18 +293,4 @@ function haltError({ reason }: Extract<Effect, { readonly type: 'halt' }>): Node
     reason,
     'Keep the evidence file and compare this node’s version with its peers’.',
   );
-}
-
-async function listening(what: string, port: number, listen: () => Promise<number>): Promise<number> {
-  try {
-    return await listen();
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
-    throw new NodeError(
-      'node/port-in-use',
-      `the ${what} port ${port} is in use`,
-      'Stop the other program, or choose another port with --port.',
-      { cause },
-    );
-  }
 }

@@ -81,7 +81,7 @@ function blocksRoutes(node: RunningNode): readonly RouteOptions[] {
     {
       method: 'GET',
       path: '/blocks/:block',
-      summary: 'One certified block by height, by hash, or `latest`.',
+      summary: 'One certified block by height, by hash, or `latest`; 410 when its body was pruned.',
       access: 'read',
       params: { block: { type: 'string', pattern: BLOCK_NAME } },
       answers: BOTH,
@@ -132,6 +132,10 @@ function blockPage(node: RunningNode, question: BlockQuestion): object {
 }
 
 function summaryOf(node: RunningNode, height: number): unknown {
+  if (height < node.chain.store.prunedBelow) {
+    const { header, certificate } = node.evidence.certified(height);
+    return toJson({ headerHash: certificate.headerHash, header, certificate, isPruned: true });
+  }
   const { header, certificate, transactions } = node.evidence.block(height);
   const bytes = encodeHeader(header).length + transactions.reduce((sum, one) => sum + one.length, 0);
   const { headerHash } = certificate;

@@ -93,7 +93,7 @@ export const components = {
       time: integer,
       peers: listOf(connection),
       mempool: objectOf({ transactions: integer, bytes: integer }),
-      storage: objectOf({ segmentBytes: integer, transactions: integer }),
+      storage: objectOf({ segmentBytes: integer, transactions: integer, prunedBelow: integer }),
       halted: words,
     },
     ['halted'],
@@ -103,13 +103,17 @@ export const components = {
   BlockPage: objectOf(
     {
       blocks: listOf(
-        objectOf({
-          headerHash: hash,
-          header: reference('Header'),
-          certificate: reference('Certificate'),
-          transactions: integer,
-          bytes: integer,
-        }),
+        objectOf(
+          {
+            headerHash: hash,
+            header: reference('Header'),
+            certificate: reference('Certificate'),
+            transactions: integer,
+            bytes: integer,
+            isPruned: { type: 'boolean', description: 'The body is no longer kept here.' },
+          },
+          ['transactions', 'bytes', 'isPruned'],
+        ),
       ),
       next: cursor,
     },
@@ -134,6 +138,7 @@ export const components = {
   History: objectOf(
     {
       height: integer,
+      after: { ...integer, description: 'Changes after this height are all known here.' },
       changes: listOf(
         objectOf(
           {

@@ -150,7 +150,7 @@ export class EventStreams {
 
   /**
    * Checks what a listener asks for, before anything is sent.
-   * @throws NodeError `api/too-many-streams`, `events/malformed-id`, `events/other-chain`, `ledger/not-yet`.
+   * @throws NodeError `api/too-many-streams`, `events/malformed-id`, `events/other-chain`, `ledger/not-yet`, `ledger/pruned`.
    */
   prepare({ after, types }: StreamQuestion): { readonly run: (response: ServerResponse) => void } {
     if (this.#streams.size >= STREAMS_MAX) {
@@ -164,6 +164,13 @@ export class EventStreams {
         'ledger/not-yet',
         `the last event that was seen is of height ${last}, and the newest here is ${chain.height}`,
         'Ask a node that has caught up, or ask again later.',
+      );
+    }
+    if (last + 1 < chain.store.prunedBelow) {
+      throw new NodeError(
+        'ledger/pruned',
+        `the blocks behind height ${last} are no longer kept: the oldest is ${chain.store.prunedBelow}`,
+        'Ask a node that keeps more, or read the state as it is now and begin without an id.',
       );
     }
     const stream = new EventStream(this.#node, last + 1, types);

@@ -65,6 +65,7 @@ function historyRoute(node: RunningNode): RouteOptions {
       const next = last && nextCursor(query, { height: last.height, index: last.transaction });
       return toJson({
         height: node.chain.height,
+        after: node.chain.store.index.state.historyAfter,
         changes: items.map(changeOf),
         next,
       });

@@ -120,8 +120,13 @@ function readRoutes(node: RunningNode): readonly RouteOptions[] {
 function findById(node: RunningNode, params: unknown): FinalTransaction {
   const found = node.evidence.find(hexParameter((params as { readonly id: string }).id));
   if (found) return found;
+  // Where transactions of pruned blocks stood is unknown once the index was made anew: no absence may be claimed.
+  const message =
+    node.chain.store.prunedBelow > 1
+      ? 'no final block that is kept here with its body holds this transaction'
+      : 'no final block holds this transaction';
   const help = 'It may still wait in a mempool. Ask again, or submit it again.';
-  throw new NodeError('api/not-found', 'no final block holds this transaction', help);
+  throw new NodeError('api/not-found', message, help);
 }
 
 interface Search {

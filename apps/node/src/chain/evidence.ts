@@ -16,7 +16,6 @@ import {
   subtreesOf,
   type TransactionEvidence,
   type TrustPath,
-  validatorSetCodec,
 } from '@careledger/ledger';
 import {
   equalBytes,
@@ -30,6 +29,7 @@ import { NodeError } from '../errors.ts';
 import type { FinalTransaction } from '../ledger-node.ts';
 import type { HistoryEntry, HistoryPosition } from '../store/state-tables.ts';
 import type { Chain } from './chain.ts';
+import { trustPathOf } from './prune-bodies.ts';
 
 const HEIGHT_HELP = 'Ask for a height between 1 and the newest one, see the status.';
 
@@ -57,12 +57,8 @@ export interface KeyHistoryEntry extends HistoryEntry {
   readonly time: number;
   /** `undefined` where the key was removed, and where its value was pruned or replaced within the same block. */
   readonly value: Uint8Array | undefined;
-  /** The transaction that made the change; the founding state has none. */
+  /** The transaction that made the change; the founding state has none, and pruned blocks none any more. */
   readonly transactionBytes: Uint8Array | undefined;
-}
-
-function certifiedOf({ header, certificate }: Block): CertifiedHeader {
-  return { header, certificate };
 }
 
 function instantNotOver(): NodeError {
@@ -92,12 +88,20 @@ export class EvidenceDesk {
     });
   }
 
-  /** One certified block. @throws NodeError `ledger/not-found`, `ledger/not-yet`, `store/damaged`. */
+  /** One certified block. @throws NodeError `ledger/not-found`, `ledger/not-yet`, `ledger/pruned`, `store/damaged`. */
   block(height: number): Block {
     this.#checkReached(height);
     const block = this.#chain.store.block(height);
     if (!block) throw notThere(`there is no block at height ${height}`);
     return block;
+  }
+
+  /** A header and its certificate, whether or not the block's body is still kept. @throws as {@link block}. */
+  certified(height: number): CertifiedHeader {
+    this.#checkReached(height);
+    const certified = this.#chain.store.certified(height);
+    if (!certified) throw notThere(`there is no block at height ${height}`);
+    return { header: certified.header, certificate: certified.certificate };
   }
 
   /** A stored header. @throws NodeError `ledger/not-yet`. */
@@ -130,7 +134,7 @@ export class EvidenceDesk {
    */
   proveState(key: Uint8Array, height?: number): StateEvidence {
     const certified =
-      height === undefined || height === this.#chain.height ? this.#head() : this.block(height);
+      height === undefined || height === this.#chain.height ? this.#head() : this.certified(height);
     const { header, certificate } = certified;
     return { header, certificate, key, ...this.#stateUnder(header, key) };
   }
@@ -145,7 +149,7 @@ export class EvidenceDesk {
     const height = index.heightAt(instant);
     if (height === undefined) throw notThere('the chain began after this instant');
     const header = this.header(height);
-    const following = height < this.#chain.height ? certifiedOf(this.block(height + 1)) : undefined;
+    const following = height < this.#chain.height ? this.certified(height + 1) : undefined;
     const certificate = following ? this.#certificateOf(height) : this.#head().certificate;
     if (!following && (certificate?.time ?? 0) <= instant) throw instantNotOver();
     const answer: DisputeAnswer = {
@@ -169,7 +173,8 @@ export class EvidenceDesk {
       const { height, transaction, valueHash } = entry;
       const value = valueHash && state.value(key, valueHash);
       const { time } = this.header(height);
-      const bytes = height === 0 ? undefined : this.block(height).transactions[transaction];
+      const hasBody = height >= this.#chain.store.prunedBelow;
+      const bytes = height === 0 || !hasBody ? undefined : this.block(height).transactions[transaction];
       yield { ...entry, time, value, transactionBytes: bytes };
     }
   }
@@ -192,7 +197,7 @@ export class EvidenceDesk {
   }
 
   #certificateOf(height: number): FinalityCertificate | undefined {
-    return height === 0 ? undefined : this.block(height).certificate;
+    return height === 0 ? undefined : this.certified(height).certificate;
   }
 
   #checkReached(height: number): void {
@@ -209,12 +214,7 @@ export class EvidenceDesk {
 
   /** Genesis and every change of the validator set since: what evidence is judged by. */
   trustPath(): TrustPath {
-    const reigns = [...this.#chain.store.index.reigns()];
-    return {
-      genesis: this.#genesis,
-      changes: reigns.map(({ height }) => certifiedOf(this.block(height))),
-      validatorSets: reigns.map(({ validators }) => validatorSetCodec.decode(validators)),
-    };
+    return trustPathOf(this.#chain, this.#genesis);
   }
 
   #head() {

@@ -18,7 +18,9 @@ import { verifyWithSodium } from '../signatures/verify-batch.ts';
 import { BlockStore } from '../store/block-store.ts';
 import { OpeningMark } from '../store/index-guard.ts';
 import { IndexFaultError, type LedgerIndex } from '../store/ledger-index.ts';
+import { isWhole } from '../store/stored-block.ts';
 import { Chain } from './chain.ts';
+import { restoreFromSnapshot } from './restore-snapshot.ts';
 
 /** While the index is rebuilt, the log says how far it is this often. */
 const PROGRESS_BLOCKS = 1_000;
@@ -78,7 +80,11 @@ async function openOnce(options: OpenChainOptions & { readonly dropIndex: boolea
 function openOver(store: BlockStore, options: OpenChainOptions): Chain {
   const { genesis, catalog, verifier, log } = options;
   const { index } = store;
-  if (index.height === undefined) index.apply({ batch: initChain({ genesis, catalog }), transactions: [] });
+  if (index.height === undefined && store.prunedBelow > 1) {
+    restoreFromSnapshot(store, genesisTrust(options), options);
+  } else if (index.height === undefined) {
+    index.apply({ batch: initChain({ genesis, catalog }), transactions: [] });
+  }
   const height = index.height ?? 0;
   const header = index.header(height);
   if (!header) throw new IndexFaultError('the newest header is missing');
@@ -91,7 +97,7 @@ function openOver(store: BlockStore, options: OpenChainOptions): Chain {
   });
   application.restoreReplayWindow(recentBlocks(store, header));
   const tip: ChainTip = { header, headerHash: hashAt(index, height), history: historyOf(index, height) };
-  const certificate = store.block(height)?.certificate ?? genesisCertificate(header, hashAt(index, 0));
+  const certificate = store.certified(height)?.certificate ?? genesisCertificate(header, hashAt(index, 0));
   const trusted = trustedChain(options, index, store);
   return new Chain({ application, store, catalog, verifier, trusted, tip, log }, certificate);
 }
@@ -115,9 +121,10 @@ async function replayRest(chain: Chain, store: BlockStore, log: Log): Promise<vo
 function recentBlocks(store: BlockStore, head: BlockHeader): readonly Block[] {
   const blocks: Block[] = [];
   for (let height = head.height; height > 0; height -= 1) {
-    const block = store.block(height);
-    if (!block || !isInReplayWindow(block.header.time, head.time)) break;
-    blocks.push(block);
+    const stored = store.stored(height);
+    if (!stored || !isInReplayWindow(stored.header.time, head.time)) break;
+    invariant(isWhole(stored), 'blocks of the replay window keep their bodies');
+    blocks.push(stored);
   }
   return blocks.reverse();
 }
@@ -141,15 +148,19 @@ function genesisCertificate(header: BlockHeader, headerHash: HeaderHash): Finali
 
 /** Genesis and every change of the validator set since, each verified by the set before. */
 function trustedChain(options: OpenChainOptions, index: LedgerIndex, store: BlockStore): TrustedChain {
-  const trusted = TrustedChain.fromGenesis({ genesis: options.genesisBytes, expectedChain: options.chain });
-  if (!trusted.ok)
-    throw new NodeError('genesis/invalid', trusted.error.detail, 'Use the genesis file of this chain.');
+  const trusted = genesisTrust(options);
   for (const { height, validators } of index.reigns()) {
-    const block = store.block(height);
-    trusted.value.offerValidators(validatorSetCodec.decode(validators));
-    const learnt = block && trusted.value.verifyHeader(block, verifyWithSodium);
+    const certified = store.certified(height);
+    trusted.offerValidators(validatorSetCodec.decode(validators));
+    const learnt = certified && trusted.verifyHeader(certified, verifyWithSodium);
     if (!learnt?.ok)
       throw new IndexFaultError(`the change of validators at height ${height}: ${messageOf(learnt)}`);
   }
-  return trusted.value;
+  return trusted;
+}
+
+function genesisTrust({ genesisBytes, chain }: OpenChainOptions): TrustedChain {
+  const trusted = TrustedChain.fromGenesis({ genesis: genesisBytes, expectedChain: chain });
+  if (trusted.ok) return trusted.value;
+  throw new NodeError('genesis/invalid', trusted.error.detail, 'Use the genesis file of this chain.');
 }

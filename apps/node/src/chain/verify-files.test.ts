@@ -66,6 +66,8 @@ test('LED-05: an honest copy holds, executed again from genesis, and nothing is 
   expect(await verifyBlockFiles({ folder, genesis: consortium.genesis })).toEqual({
     ok: true,
     height: blocks.length,
+    withoutBodies: 0,
+    withoutExecution: 0,
   });
   expect(readFileSync(join(folder, name))).toEqual(before);
 });

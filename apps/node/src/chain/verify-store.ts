@@ -1,25 +1,25 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type ChainTip,
-  decodeBlock,
   MerkleAccumulator,
   nextTip,
   TrustedChain,
   validatorSetCodec,
-  verifyBlockLink,
 } from '@careledger/ledger';
 import { type ChainId, invariant } from '@careledger/primitives';
 import { NodeError } from '../errors.ts';
 import type { StoreVerdict } from '../ledger-node.ts';
-import { verifyWithSodium } from '../signatures/verify-batch.ts';
 import { DamagedRecordError } from '../store/block-record.ts';
 import type { BlockStore } from '../store/block-store.ts';
+import { decodeStored } from '../store/stored-block.ts';
+import { verifyStoredLink } from './stored-link.ts';
 
 /** Other work gets its turn after so many blocks. */
 const BLOCKS_IN_TURN = 64;
 
 /**
- * Walks every stored block from genesis: record checksum, link, roots, certificate. Trusts the genesis document alone.
+ * Walks every stored block from genesis: record checksum, link, roots, certificate; of pruned blocks link and
+ * certificate. Trusts the genesis document alone.
  * @returns The first height and field that do not hold.
  */
 export async function verifyStore(
@@ -42,7 +42,7 @@ export async function verifyStore(
     tip = next;
     if (height % BLOCKS_IN_TURN === 0) await nextTurn();
   }
-  return { ok: true, height: lastHeight };
+  return { ok: true, height: lastHeight, withoutBodies: store.prunedBelow - 1 };
 }
 
 function verifyHeight(
@@ -53,9 +53,10 @@ function verifyHeight(
   const file = store.segments.fileOf(height);
   try {
     const bytes = store.segments.read(height);
-    const block = bytes && decodeBlock(bytes);
-    if (!block?.ok) return { ok: false, height, field: 'record', file, message: 'the record holds no block' };
-    const next = verifyBlockLink({ tip, block: block.value, trusted, verifySignature: verifyWithSodium });
+    const stored = bytes && decodeStored(bytes);
+    if (!stored?.ok)
+      return { ok: false, height, field: 'record', file, message: 'the record holds no block' };
+    const next = verifyStoredLink(tip, stored.value, trusted);
     if (next.ok) return next.value;
     const { code, detail } = next.error;
     return { ok: false, height, field: code.replace('block/', ''), file, message: detail };

@@ -1,14 +1,17 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Block, decodeBlock, encodeBlock } from '@careledger/ledger';
+import { type Block, type CertifiedHeader, encodeBlock } from '@careledger/ledger';
 import { equalBytes } from '@careledger/primitives';
 import { messageOf, NodeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { DamagedRecordError } from './block-record.ts';
+import type { BeforeStep } from './durable-file.ts';
 import type { OpeningMark } from './index-guard.ts';
 import { IndexFaultError, LedgerIndex } from './ledger-index.ts';
 import { SegmentStore } from './segments.ts';
+import { listSnapshots, removeUnfinished } from './snapshot-files.ts';
+import { decodeStored, encodePruned, isWhole, type StoredBlock } from './stored-block.ts';
 
 /** After a failed write the same block is tried again this often: a full disk can be emptied. */
 const RETRY_MS = 1_000;
@@ -31,6 +34,7 @@ export class BlockStore {
   readonly segments: SegmentStore;
   #index: LedgerIndex;
   #isClosing = false;
+  #prunedBelow = 1;
   /** Why the last write failed, while it is being tried again. */
   writeFault: string | undefined;
 
@@ -50,6 +54,7 @@ export class BlockStore {
     let index = options.dropIndex ? undefined : openIndex(stateFolder, options);
 
     const acknowledgedHeight = index?.height ?? 0;
+    removeUnfinished(join(folder, 'segments'));
     const segments = SegmentStore.open({
       folder: join(folder, 'segments'),
       acknowledgedHeight,
@@ -65,7 +70,9 @@ export class BlockStore {
       rmSync(stateFolder, { recursive: true, force: true });
       index = new LedgerIndex(stateFolder, options.mark, { heightsKept: options.stateHeightsKept });
     }
-    return new BlockStore(options, segments, index);
+    const store = new BlockStore(options, segments, index);
+    store.#prunedBelow = store.#firstWhole();
+    return store;
   }
 
   get index(): LedgerIndex {
@@ -77,16 +84,72 @@ export class BlockStore {
     return this.segments.lastHeight;
   }
 
+  /** Where block files and snapshots stand. */
+  get blockFolder(): string {
+    return join(this.#options.folder, 'segments');
+  }
+
+  /** Blocks below this height have no body any more; 1 when none was pruned. */
+  get prunedBelow(): number {
+    return this.#prunedBelow;
+  }
+
   /**
-   * One block, checked. `undefined` for genesis and above the last.
+   * One record, checked: a whole block, or its header and certificate. `undefined` for genesis and above the last.
    * @throws DamagedRecordError rather than serve what was not written.
    */
-  block(height: number): Block | undefined {
+  stored(height: number): StoredBlock | undefined {
     const bytes = this.segments.read(height);
     if (!bytes) return undefined;
-    const block = decodeBlock(bytes);
-    if (!block.ok) throw new DamagedRecordError(height, this.segments.fileOf(height), block.error.detail);
-    return block.value;
+    const stored = decodeStored(bytes);
+    if (!stored.ok) throw new DamagedRecordError(height, this.segments.fileOf(height), stored.error);
+    return stored.value;
+  }
+
+  /** Header and certificate, which stay for good. @throws DamagedRecordError. */
+  certified(height: number): CertifiedHeader | undefined {
+    return this.stored(height);
+  }
+
+  /** One whole block. @throws DamagedRecordError, NodeError `ledger/pruned`. */
+  block(height: number): Block | undefined {
+    const stored = this.stored(height);
+    if (stored === undefined || isWhole(stored)) return stored;
+    throw new NodeError(
+      'ledger/pruned',
+      `the body of block ${height} is no longer kept: the oldest is that of block ${this.prunedBelow}`,
+      'Ask a node that keeps more, or for a later block. Its header and certificate are still here.',
+    );
+  }
+
+  /**
+   * Takes the bodies out of the files below a height, a file at a time and the lowest first, so that what has no body
+   * is always a beginning of the chain. Nothing may be appended meanwhile. The caller has seen to a snapshot.
+   */
+  async prune(below: number, beforeStep: BeforeStep): Promise<void> {
+    for (const { firstHeight, lastHeight } of this.segments.files) {
+      if (firstHeight >= below || lastHeight < this.#prunedBelow) continue;
+      const change = (height: number, bytes: Uint8Array): Uint8Array => {
+        const stored = height < below ? this.stored(height) : undefined;
+        return stored ? encodePruned(stored) : bytes;
+      };
+      await this.segments.rewriteFile(firstHeight, change, beforeStep);
+      this.#prunedBelow = Math.max(this.#prunedBelow, Math.min(below, lastHeight + 1));
+    }
+  }
+
+  /** Bodies are pruned from below and never without a snapshot, so the first whole block is found in log n reads. */
+  #firstWhole(): number {
+    if (listSnapshots(this.blockFolder).length === 0) return 1;
+    let low = 1;
+    let high = this.lastHeight + 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const stored = this.stored(middle);
+      if (stored && isWhole(stored)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   /** Puts a block on disk; keeps trying while the disk refuses. @throws NodeError `node/stopping` when given up. */
@@ -144,7 +207,7 @@ function fits(index: LedgerIndex, segments: SegmentStore): boolean {
     if (height === undefined || height === 0) return true;
     const header = index.header(height);
     const stored = segments.read(height);
-    const block = stored && decodeBlock(stored);
+    const block = stored && decodeStored(stored);
     if (!header || !block?.ok) return false;
     return (
       equalBytes(block.value.header.stateRoot, header.stateRoot) && block.value.header.time === header.time

@@ -64,6 +64,8 @@ export interface IndexedBlock {
   readonly transactions: readonly (Transaction | undefined)[];
   /** For a header that names another next set: that set, encoded, read from the state after the block. */
   readonly validatorsAfter?: () => Uint8Array;
+  /** The whole state of a snapshot stands in the batch: nothing is known of earlier states. */
+  readonly isSnapshot?: boolean;
 }
 
 /** The same types, actors and organizations come with every transaction. */
@@ -305,9 +307,10 @@ export class LedgerIndex {
     }
   }
 
-  #write({ batch, transactions, validatorsAfter }: WaitingBlock): void {
+  #write({ batch, transactions, validatorsAfter, isSnapshot }: WaitingBlock): void {
     const { header, headerHash } = batch;
     this.state.write(batch);
+    if (isSnapshot) this.state.beginAt(header.height);
     this.#headers.putSync(bigEndian(header.height, 8), concat(headerHash, encodeHeader(header)));
     this.#heights.putSync(headerHash, uint.encode(header.height));
     for (const [index, transaction] of transactions.entries()) {

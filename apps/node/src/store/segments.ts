@@ -1,8 +1,9 @@
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invariant } from '@careledger/primitives';
 import { DamagedRecordError, encodeRecord, RECORD_BYTES_MAX, readRecord } from './block-record.ts';
+import { type BeforeStep, moveIntoPlace, syncFolder, UNFINISHED } from './durable-file.ts';
 import { type ScanOptions, type Segment, scanSegment } from './segment-scan.ts';
 
 /** A segment takes no further block once it is this long. */
@@ -26,7 +27,7 @@ export interface OpenSegmentsOptions extends Omit<ScanOptions, 'isLast'> {
 
 /**
  * Blocks in append-only files, one sync a block. A record is `{length, height, SHA-256, bytes}`; a file is named by
- * its first height. Nothing here is ever rewritten but a torn last record, which was never acknowledged.
+ * its first height. Nothing here is ever changed in place but a torn last record, which was never acknowledged.
  */
 export class SegmentStore {
   readonly #folder: string;
@@ -65,6 +66,14 @@ export class SegmentStore {
   /** Bytes of all records with their heads. */
   get bytes(): number {
     return this.#segments.reduce((sum, segment) => sum + segment.end, 0);
+  }
+
+  /** The heights of each file, in order. */
+  get files(): readonly { readonly firstHeight: number; readonly lastHeight: number }[] {
+    return this.#segments.map(({ firstHeight, offsets }) => ({
+      firstHeight,
+      lastHeight: firstHeight + offsets.length - 1,
+    }));
   }
 
   /** The file that holds a height, for messages. */
@@ -106,6 +115,44 @@ export class SegmentStore {
     return new Uint8Array(record.bytes.buffer, record.bytes.byteOffset, record.bytes.length);
   }
 
+  /**
+   * Gives one file other contents, record by record. The new file is complete and synced before it takes the old
+   * one's name: a crash leaves one or the other. Nothing may be appended meanwhile.
+   */
+  async rewriteFile(
+    firstHeight: number,
+    change: (height: number, bytes: Uint8Array) => Uint8Array,
+    beforeStep: BeforeStep,
+  ): Promise<void> {
+    const place = this.#segments.findIndex((segment) => segment.firstHeight === firstHeight);
+    const old = this.#segments[place];
+    invariant(old, 'a file is named by its first height');
+    if (this.#writer?.segment === old) {
+      await this.#writer.handle.close();
+      this.#writer = undefined;
+    }
+    const unfinished = `${old.path}${UNFINISHED}`;
+    beforeStep(`write ${old.path}`);
+    const offsets: number[] = [];
+    let end = 0;
+    const handle = await open(unfinished, 'w');
+    try {
+      for (let height = firstHeight; height < firstHeight + old.offsets.length; height += 1) {
+        const record = encodeRecord(height, change(height, this.read(height) as Uint8Array));
+        await writeAll(handle, record, end);
+        offsets.push(end);
+        end += record.length;
+      }
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    beforeStep(`rename ${old.path}`);
+    moveIntoPlace(unfinished, old.path);
+    this.#segments[place] = { ...old, offsets, end, descriptor: openSync(old.path, 'r+') };
+    closeSync(old.descriptor);
+  }
+
   async close(): Promise<void> {
     await this.#writer?.handle.close();
     this.#writer = undefined;
@@ -144,16 +191,6 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number)
   while (written < bytes.length) {
     const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
     written += bytesWritten;
-  }
-}
-
-/** A new name is durable only once its folder is. */
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

@@ -21,6 +21,7 @@ const PLACE_BYTES = 4;
 /** Values that one block can put out of use. */
 const SUPERSEDED_MAX = 1_000_000;
 const OLDEST_STATE = utf8('oldest-state');
+const HISTORY_AFTER = utf8('history-after');
 
 /** Values of keys in memory: members, keys and counters are asked for with every transaction. */
 const RECENT_VALUES_MAX = 16_384;
@@ -154,8 +155,24 @@ export class StateTables implements StateStore {
   }
 
   get #oldestHeight(): number {
-    const stored = this.#options.meta.get(OLDEST_STATE);
+    return this.#storedHeight(OLDEST_STATE);
+  }
+
+  /** Changes after this height are all known; 0 unless the index was restored from a snapshot. */
+  get historyAfter(): number {
+    this.#options.settle();
+    return this.#storedHeight(HISTORY_AFTER);
+  }
+
+  #storedHeight(name: Uint8Array): number {
+    const stored = this.#options.meta.get(name);
     return stored === undefined ? 0 : uint.decode(plain(stored));
+  }
+
+  /** The state written last came whole from a snapshot: of earlier states and changes nothing is known. */
+  beginAt(height: number): void {
+    this.#options.meta.putSync(OLDEST_STATE, uint.encode(height));
+    this.#options.meta.putSync(HISTORY_AFTER, uint.encode(height));
   }
 
   /** Changes of a key from a position on, in block order. */

@@ -42,6 +42,8 @@ export interface TestConsortiumOptions {
   readonly engine?: { readonly id: string; readonly version: number };
   /** A network name of its own makes a chain of its own. */
   readonly network?: string;
+  /** When the chain began, in milliseconds; a second ago unless given. */
+  readonly time?: number;
 }
 
 function newSigner(): Signer {
@@ -82,7 +84,7 @@ function genesisOf(members: readonly TestMember[], options: TestConsortiumOption
   const genesis: Genesis = {
     version: 1,
     network: options.network ?? 'test',
-    time: Date.now() - 1_000,
+    time: options.time ?? Date.now() - 1_000,
     engine: options.engine ?? { id: 'pbft', version: 1 },
     parameters: {
       transactionBytesMax: 65_536,

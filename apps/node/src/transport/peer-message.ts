@@ -21,7 +21,7 @@ import {
 } from '@careledger/primitives';
 
 /** Raised when the messages below change so that an older node would misread them. */
-export const PEER_PROTOCOL_VERSION = 1;
+export const PEER_PROTOCOL_VERSION = 2;
 /** A frame before the peer has shown who it is. */
 export const HANDSHAKE_BYTES_MAX = 4096;
 /** A frame of a known peer: one largest block with what travels around it. */
@@ -48,6 +48,8 @@ export type PeerMessage =
     }
   /** Encoded blocks from the height asked for; none when the peer has no more. */
   | { readonly kind: 'blocks'; readonly number: number; readonly blocks: readonly Uint8Array[] }
+  /** The blocks asked for have no bodies here any more: those from this height on have. */
+  | { readonly kind: 'blocks-pruned'; readonly number: number; readonly below: number }
   | { readonly kind: 'ping' };
 
 const kinds = {
@@ -67,6 +69,7 @@ const kinds = {
     number: uint,
     blocks: list(bytes({ bytesMax: BLOCK_BYTES_MAX }), { countMax: BLOCKS_COUNT_MAX }),
   }),
+  'blocks-pruned': struct({ number: uint, below: uint }),
   ping: struct({}),
 } satisfies Record<PeerMessage['kind'], unknown>;
 

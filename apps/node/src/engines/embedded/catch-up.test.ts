@@ -160,7 +160,7 @@ describe('a block from a peer', () => {
     catchUp.begin(lying?.key ?? '');
     await until(() => target.chain.height === blocks.length);
     expect(catchUp.taken).toBe(blocks.length);
-    expect(await target.verifyStore()).toEqual({ ok: true, height: blocks.length });
+    expect(await target.verifyStore()).toEqual({ ok: true, height: blocks.length, withoutBodies: 0 });
     await catchUp.stop();
     for (const mesh of [...meshes, own]) await mesh.close();
   });

@@ -3,7 +3,7 @@ import type { Chain } from '../../chain/chain.ts';
 import { messageOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Mesh, Peer } from '../../transport/mesh.ts';
-import { BLOCKS_COUNT_MAX } from '../../transport/peer-message.ts';
+import { BLOCKS_BYTES_MAX, BLOCKS_COUNT_MAX, type PeerMessage } from '../../transport/peer-message.ts';
 
 /** How long a peer may take to answer with blocks. */
 const ANSWER_MS_MAX = 5_000;
@@ -11,9 +11,12 @@ const ANSWER_MS_MAX = 5_000;
 interface Request {
   readonly number: number;
   readonly peer: NodeId;
-  readonly resolve: (blocks: readonly Uint8Array[] | undefined) => void;
+  readonly resolve: (answer: Answer) => void;
   readonly timer: NodeJS.Timeout;
 }
+
+/** Blocks, none in time, or that the peer has pruned what was asked for. */
+type Answer = readonly Uint8Array[] | { readonly prunedBelow: number } | undefined;
 
 export interface CatchUpSurroundings {
   readonly chain: Chain;
@@ -62,6 +65,12 @@ export class CatchUp {
     if (request?.peer === peer.node) this.#settle(request, blocks);
   }
 
+  /** An answer too: the peer keeps bodies only from this height on. */
+  receivePruned(peer: Peer, number: number, prunedBelow: number): void {
+    const request = this.#requests.get(number);
+    if (request?.peer === peer.node) this.#settle(request, { prunedBelow });
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const request of this.#requests.values()) this.#settle(request, undefined);
@@ -90,6 +99,13 @@ export class CatchUp {
     const { chain, exclusively, onCaughtUp } = this.#around;
     for (;;) {
       const blocks = await this.#ask(peer, chain.height + 1);
+      if (blocks && 'prunedBelow' in blocks) {
+        const { prunedBelow } = blocks;
+        const height = chain.height + 1;
+        const message = 'a peer no longer keeps the blocks that this node lacks: the next one is asked';
+        this.#around.log.warn({ peer: peer.node, height, prunedBelow }, message);
+        return;
+      }
       if (!blocks || blocks.length === 0) return;
       const problem = await this.#takeAll(blocks, exclusively);
       onCaughtUp();
@@ -116,7 +132,7 @@ export class CatchUp {
     return undefined;
   }
 
-  #ask(peer: Peer, from: number): Promise<readonly Uint8Array[] | undefined> {
+  #ask(peer: Peer, from: number): Promise<Answer> {
     this.#number += 1;
     const number = this.#number;
     return new Promise((resolve) => {
@@ -129,11 +145,24 @@ export class CatchUp {
     });
   }
 
-  #settle(request: Request, blocks: readonly Uint8Array[] | undefined): void {
+  #settle(request: Request, answer: Answer): void {
     clearTimeout(request.timer);
     this.#requests.delete(request.number);
-    request.resolve(blocks);
+    request.resolve(answer);
   }
+}
+
+/** What a peer is told that asks for blocks. */
+export function blocksAnswer(
+  chain: Chain,
+  request: { readonly number: number; readonly from: number; readonly countMax: number },
+  log: Log,
+): Extract<PeerMessage, { readonly kind: 'blocks' | 'blocks-pruned' }> {
+  const { number, from } = request;
+  const { prunedBelow } = chain.store;
+  if (from < prunedBelow) return { kind: 'blocks-pruned', number, below: prunedBelow };
+  const limits = { bytesMax: BLOCKS_BYTES_MAX, countMax: BLOCKS_COUNT_MAX, log };
+  return { kind: 'blocks', number, blocks: blocksFrom(chain, request, limits) };
 }
 
 /** The encoded blocks from a height on, within the limits of one answer. Damaged ones are not served. */

@@ -1,0 +1,96 @@
+import { listMisbehaviour, type Misbehaviour } from '@careledger/capabilities';
+import { commitBytes, encodeMessage, prePrepareBytes, prepareBytes } from '@careledger/consensus';
+import { voteBytes } from '@careledger/ledger';
+import { type Signer, toHex } from '@careledger/primitives';
+import { afterEach, expect, test } from 'vitest';
+import { equivocationOf } from './equivocation-report.ts';
+import { RunningNode } from './running-node.ts';
+import { TestConsortium, until } from './testing/test-consortium.ts';
+
+const [one, two] = ['11'.repeat(32), '22'.repeat(32)] as const;
+const position = { chain: new Uint8Array(32).fill(9), engineHeight: 4, view: 2 };
+
+let consortium: TestConsortium;
+afterEach(() => consortium.close());
+
+function signed(signer: Signer, payload: Uint8Array): Uint8Array {
+  return encodeMessage({ payload, signer: toHex(signer.publicKey), signature: signer.sign(payload) });
+}
+
+test('LED-21: the engine’s evidence of each kind is what the ledger records; anything else is not', async () => {
+  consortium = await TestConsortium.found({ members: 2 });
+  const [guilty, other] = consortium.members.map(({ validator }) => validator) as [Signer, Signer];
+  const commit = (headerHash: string, engineHeight = 4) =>
+    commitBytes(position.chain, { engineHeight, view: 2, time: 5, ledgerHeight: 3, headerHash });
+  const pairs = [
+    [prePrepareBytes(position, one), prePrepareBytes(position, two), 'pre-prepare'],
+    [prepareBytes(position, one), prepareBytes(position, two), 'prepare'],
+    [commit(one), commit(two), 'commit'],
+  ] as const;
+  for (const [first, second, kind] of pairs) {
+    const found = equivocationOf({ first: signed(guilty, first), second: signed(guilty, second) });
+    expect(found).toMatchObject({ kind, engineHeight: 4, view: 2, publicKey: guilty.publicKey });
+  }
+  const nothing: readonly (readonly [Uint8Array, Uint8Array])[] = [
+    [signed(guilty, commit(one)), signed(other, commit(two))],
+    [signed(guilty, commit(one)), signed(guilty, commit(two, 5))],
+    [signed(guilty, commit(one)), signed(guilty, prepareBytes(position, two))],
+    [signed(guilty, commit(one)), Uint8Array.of(1)],
+  ];
+  for (const [first, second] of nothing) expect(equivocationOf({ first, second })).toBeUndefined();
+});
+
+test('LED-21: the ledger’s bytes of a vote are the engine’s', async () => {
+  consortium = await TestConsortium.found({ members: 1 });
+  const { engineHeight, view } = position;
+  const place = { chain: consortium.chain, engineHeight, view };
+  const digest = Buffer.from(one, 'hex');
+  expect(voteBytes({ ...place, kind: 'prepare', digest: new Uint8Array(digest) })).toEqual(
+    prepareBytes(place, one),
+  );
+  expect(voteBytes({ ...place, kind: 'pre-prepare', digest: new Uint8Array(digest) })).toEqual(
+    prePrepareBytes(place, one),
+  );
+});
+
+test('LED-21: nodes that see a leader sign two proposals put it on the ledger by themselves, and it stays in office', async () => {
+  consortium = await TestConsortium.found();
+  const nodes: RunningNode[] = [];
+  try {
+    for (const place of [0, 1, 2]) {
+      const node = await RunningNode.start(consortium.optionsOf(place));
+      for (const [other, known] of nodes.entries()) {
+        node.mesh.addPeers([{ node: consortium.member(other).node, ...known.addresses.peer }]);
+      }
+      nodes.push(node);
+    }
+    const [first] = nodes;
+    if (!first) throw new RangeError('three nodes');
+    await until(() => first.status().engineHeight > 0, 20_000);
+    const evidence = equivocationOf(twoProposals(consortium));
+    if (!evidence) throw new Error('two proposals are evidence');
+    // What the engine hands out at an equivocation; every node has it.
+    for (const node of nodes) node.reportEquivocation(evidence);
+    const found = (node: RunningNode): readonly Misbehaviour[] =>
+      listMisbehaviour(node.chain.store.index.state);
+    await until(() => nodes.every((node) => found(node).length === 1), 20_000);
+    expect(found(first)[0]).toMatchObject({
+      organization: consortium.member(3).organization,
+      node: consortium.member(3).node,
+      kind: 'pre-prepare',
+    });
+    expect(first.chain.application.info().validators).toHaveLength(4);
+  } finally {
+    for (const node of nodes) await node.stop();
+  }
+}, 60_000);
+
+function twoProposals({ members, chain }: TestConsortium): { first: Uint8Array; second: Uint8Array } {
+  const guilty = members[3]?.validator;
+  if (!guilty) throw new RangeError('four members');
+  const place = { chain, engineHeight: 1, view: 3 };
+  return {
+    first: signed(guilty, prePrepareBytes(place, one)),
+    second: signed(guilty, prePrepareBytes(place, two)),
+  };
+}
