@@ -5,6 +5,8 @@ import type { SqlFragment } from './sql-fragment.ts';
 /** Prepared statements that are kept: preparing costs more than most of our queries. */
 const STATEMENTS_MAX = 512;
 const BUSY_MS_MAX = 5_000;
+/** Pages that the log collects before they go into the file: keyed hashes come in no order, so pages change again and again. */
+const LOG_PAGES = 8_192;
 /** Memory for pages of the file, in KiB. */
 const CACHE_KIB = 64 * 1_024;
 
@@ -22,6 +24,7 @@ export class IndexDatabase {
     this.#database.exec('pragma journal_mode = wal');
     // A crash may lose the newest commits, never the file: the vault has them, and the index catches up.
     this.#database.exec('pragma synchronous = normal');
+    this.#database.exec(`pragma wal_autocheckpoint = ${LOG_PAGES}`);
     this.#database.exec('pragma secure_delete = on');
     this.#database.exec('pragma temp_store = memory');
     this.#database.exec(`pragma cache_size = -${CACHE_KIB}`);

@@ -17,6 +17,11 @@ import type { IndexedText, SearchValues } from './search-values.ts';
 import { allOf, isOneOf, name, sql } from './sql-fragment.ts';
 import { TOKEN_BYTES } from './tokenizer.ts';
 
+/** Changes that are written down together: few enough that requests do not wait long for them. */
+const WAITING_MAX = 128;
+/** How long a change waits for others at most. */
+const WAITING_MS_MAX = 100;
+
 /** What changed in the vault, for the index to follow. */
 export interface IndexChange {
   /** The place in the vault of the version that is current now. */
@@ -72,6 +77,10 @@ export interface LinkQuery {
 export class IndexStore {
   readonly #database: IndexDatabase;
   readonly #fewMax: number;
+  /** The newest change of each record that no transaction holds yet. */
+  readonly #waiting = new Map<string, IndexChange>();
+  #timer: NodeJS.Timeout | undefined;
+  #hasFailed = false;
   #records: RecordTexts | undefined;
 
   private constructor(database: IndexDatabase, fewMax: number) {
@@ -99,15 +108,42 @@ export class IndexStore {
 
   /** The highest place in the vault that this index has taken in. */
   async appliedSeq(): Promise<number> {
+    this.#settle();
     return this.#database.one<{ seq: number }>(sql`select seq from progress`)?.seq ?? 0;
   }
 
-  /** Takes in changes, in the vault's order. The same change twice is the same as once. */
+  /**
+   * Takes in changes, in the vault's order. The same change twice is the same as once. Every search from now on finds
+   * by them; they are written down together with others, because a page of the file that several of them change is then
+   * written once. A crash before that loses what the next start catches up with.
+   *
+   * @throws what the database throws, also of changes that were taken in before.
+   */
   async apply(changes: readonly IndexChange[]): Promise<void> {
-    if (changes.length === 0) return;
-    const newest = new Map(changes.map((change) => [`${change.type}/${change.id}`, change]));
+    for (const change of changes) this.#waiting.set(`${change.type}/${change.id}`, change);
+    if (this.#hasFailed || this.#waiting.size >= WAITING_MAX) this.#settle();
+    else if (this.#waiting.size > 0) this.#settleSoon();
+  }
+
+  #settleSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      try {
+        this.#settle();
+      } catch {
+        // They still wait: whoever asks or writes next tries again, and is told.
+        this.#hasFailed = true;
+      }
+    }, WAITING_MS_MAX).unref();
+  }
+
+  /** Writes down what waits: before anything is read. */
+  #settle(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#waiting.size === 0) return;
+    const changes = [...this.#waiting.values()];
     this.#database.transaction(() => {
-      for (const change of newest.values()) {
+      for (const change of changes) {
         this.#remove(change.type, change.id);
         if (!change.deleted) this.#insert(change);
       }
@@ -117,6 +153,8 @@ export class IndexStore {
         seq,
       );
     });
+    this.#waiting.clear();
+    this.#hasFailed = false;
   }
 
   #insert({ seq, type, id, time, subjects, values }: IndexChange): void {
@@ -208,6 +246,7 @@ export class IndexStore {
   }
 
   async #find(plan: SearchPlan): Promise<Rows> {
+    this.#settle();
     const asked = await withTokens(plan, this.#records, (criterion, selection) =>
       this.#candidateTexts(criterion, selection),
     );
@@ -264,6 +303,7 @@ export class IndexStore {
   async linked(query: LinkQuery): Promise<readonly number[]> {
     const { from, parameters, type, visibility, direction, countMax } = query;
     if (from.length === 0 || parameters.length === 0) return [];
+    this.#settle();
     const visible = new ConditionWriter().visibility(visibility, name('e0'));
     const joins =
       direction === 'targets'
@@ -275,8 +315,13 @@ export class IndexStore {
     return rows.map(({ seq }) => seq);
   }
 
+  /** Writes down what waits and closes the file. */
   async close(): Promise<void> {
-    this.#database.close();
+    try {
+      this.#settle();
+    } finally {
+      this.#database.close();
+    }
   }
 }
 
