@@ -1,4 +1,3 @@
-import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import { concat, toHex, utf8 } from './bytes.ts';
 import { invariant } from './result.ts';
@@ -32,9 +31,23 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return sha256OfBytes(parts.length === 1 ? (parts[0] as Uint8Array) : concat(...parts));
 }
 
+/** Length of a block that SHA-256 works on, in bytes. */
+const BLOCK_BYTES = 64;
+const INNER_PAD = 0x36;
+const OUTER_PAD = 0x5c;
+
 /** HMAC-SHA-256 (RFC 2104). */
 export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
-  return hmac(nobleSha256, key, message);
+  const block = new Uint8Array(BLOCK_BYTES);
+  block.set(key.length > BLOCK_BYTES ? sha256(key) : key);
+  const inner = sha256(
+    block.map((byte) => byte ^ INNER_PAD),
+    message,
+  );
+  return sha256(
+    block.map((byte) => byte ^ OUTER_PAD),
+    inner,
+  );
 }
 
 /** SHA-256 of parts that cannot be mistaken for one another: a domain text, a zero byte, then each part with its length. */

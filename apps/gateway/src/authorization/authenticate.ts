@@ -10,6 +10,7 @@ import type { ExternalIssuer } from './external/external-issuer.ts';
 import { type Interaction, isAllowedWithoutRestriction } from './scopes.ts';
 import { resourceScopes, userCaller } from './user-caller.ts';
 import type { UserRegistry } from './users/users.ts';
+import { VerifiedTokens } from './verified-tokens.ts';
 
 /** The two things of a request that say who asks. */
 export interface Credentials {
@@ -148,12 +149,11 @@ function externalOf(token: string, externals: readonly ExternalIssuer[]): Extern
   }
 }
 
-async function serviceCaller(
+async function verifiedPayload(
   token: string,
   keys: ReturnType<typeof createLocalJWKSet>,
   options: AuthenticatorOptions,
-  certificate: PeerCertificate,
-): Promise<Caller> {
+): Promise<JWTPayload> {
   const { payload } = await jwtVerify(token, keys, {
     issuer: options.issuer,
     audience: options.audience,
@@ -162,6 +162,17 @@ async function serviceCaller(
     requiredClaims: ['exp', 'iat', 'client_id', 'scope'],
     currentDate: new Date(options.now()),
   }).catch(refuseInvalid);
+  return payload;
+}
+
+/** Only what the token itself says is remembered: whether its client is in force is asked each time. */
+async function serviceCaller(
+  token: string,
+  verified: VerifiedTokens,
+  options: AuthenticatorOptions,
+  certificate: PeerCertificate,
+): Promise<Caller> {
+  const payload = await verified.payloadOf(token);
   const client = await options.clients.find(String(payload.client_id));
   if (!client) return refuse('token/client-not-in-force', 'The client of this token is not in force here.');
   checkBinding(payload, client, certificate);
@@ -199,11 +210,13 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
   const publicKey = { kty, crv, x, y, kid, alg: TOKEN_ALGORITHM } as JWK;
   const keys = createLocalJWKSet({ keys: [publicKey] });
 
+  const verified = new VerifiedTokens(options.now, (token) => verifiedPayload(token, keys, options));
+
   return async (credentials) => {
     const token = tokenOf(credentials);
     if (!token.includes('.')) return appCaller(token, options, credentials.certificate);
     const external = externalOf(token, options.externals);
-    if (!external) return serviceCaller(token, keys, options, credentials.certificate);
+    if (!external) return serviceCaller(token, verified, options, credentials.certificate);
     const caller = await external.authenticate(token).catch(refuseInvalid);
     return caller ?? refuse('token/user-not-in-force', 'The user of this token has no role here.');
   };

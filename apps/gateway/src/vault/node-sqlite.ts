@@ -3,6 +3,8 @@ import { Kysely, SqliteDialect } from 'kysely';
 
 /** Prepared statements that one connection keeps: preparing costs more than most of our queries. */
 const STATEMENTS_MAX = 256;
+/** Memory for pages of the file, in KiB. */
+const CACHE_KIB = 32 * 1_024;
 /** How long a connection waits for another one's lock, in milliseconds. */
 const BUSY_MS_MAX = 5_000;
 
@@ -77,6 +79,7 @@ export function openSqlite<Tables>(options: OpenSqliteOptions): Kysely<Tables> {
     database.exec('pragma secure_delete = on');
   }
   database.exec('pragma foreign_keys = on');
+  database.exec(`pragma cache_size = -${CACHE_KIB}`);
   database.exec('pragma temp_store = memory');
   return new Kysely<Tables>({ dialect: new SqliteDialect({ database: new NodeSqliteDatabase(database) }) });
 }
