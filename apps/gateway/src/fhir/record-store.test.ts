@@ -24,7 +24,7 @@ function write(about: string, id = crypto.randomUUID()): Promise<number> {
   });
 }
 
-it('PERF-07: works that wait together share a transaction; the one that fails is undone alone', async () => {
+it('works that wait together share a transaction; the one that fails is undone alone', async () => {
   const before = await world.vault.lastSeq();
   const outcomes = await Promise.allSettled([write(patient), write('nobody'), write(patient)]);
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
