@@ -189,7 +189,11 @@ export async function openExchange(gateway: GatewayContext, options: ExchangeOpt
   const trustPath =
     options.trustPath ?? (() => ({ genesis: ledger.genesis, changes: [], validatorSets: [] }));
   const database = await ExchangeDatabase.open({ folder: join(gateway.folder, 'vault'), keystore });
-  const journal = await Journal.open({ folder: join(gateway.folder, 'journal'), keystore, random });
+  const journal = await Journal.open({
+    folder: join(gateway.folder, 'journal'),
+    indexFolder: join(gateway.folder, 'vault'),
+    ...{ keystore, random },
+  });
   const writer = createLedgerWriter({ ledger, signer: ledgerSigner, now, random });
   const onFailure = (error: unknown): void => reportFailure(log, error);
   const context: ExchangeContext = {

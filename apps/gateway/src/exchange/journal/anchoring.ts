@@ -11,10 +11,11 @@ import {
   type LedgerPort,
   makeBatch,
 } from '@careledger/custody';
-import { type OrganizationId, toHex } from '@careledger/primitives';
+import type { OrganizationId } from '@careledger/primitives';
 import { ExchangeError } from '../errors.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
-import type { IndexedEntry, Journal, StoredBatch } from './journal.ts';
+import type { Journal } from './journal.ts';
+import type { IndexedEntry, StoredBatch } from './journal-index.ts';
 
 export interface AnchoringOptions {
   readonly journal: Journal;
@@ -37,10 +38,8 @@ const LISTS: readonly BatchList[] = ['anchor', 'acknowledge'];
  */
 export class Anchoring {
   readonly #options: AnchoringOptions;
-  readonly #indexes: Readonly<Record<BatchList, Map<string, number>>> = {
-    anchor: new Map(),
-    acknowledge: new Map(),
-  };
+  /** First position of each list whose root no batch of the journal has. */
+  readonly #unknown: { -readonly [List in BatchList]?: number } = {};
   readonly #known: Record<BatchList, number> = { anchor: 0, acknowledge: 0 };
   #running: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
@@ -72,7 +71,7 @@ export class Anchoring {
   /** Where a batch's root stands in the organization's list, or `undefined` while it does not. */
   indexOf(batch: StoredBatch): number | undefined {
     this.#refresh(batch.list);
-    return this.#indexes[batch.list].get(toHex(batch.root));
+    return this.#options.journal.positionOf(batch);
   }
 
   /**
@@ -82,17 +81,16 @@ export class Anchoring {
    */
   checkAgainstLedger(): void {
     this.#refresh('anchor');
-    const remembered = new Set(this.#options.journal.batches.map((batch) => toHex(batch.root)));
-    for (const [root, index] of this.#indexes.anchor) {
-      if (remembered.has(root)) continue;
-      throw new ExchangeError('journal/truncated', `The journal does not hold what root ${index} anchors.`);
-    }
+    const index = this.#unknown.anchor;
+    if (index === undefined) return;
+    throw new ExchangeError('journal/truncated', `The journal does not hold what root ${index} anchors.`);
   }
 
   async #anchorAll(): Promise<void> {
     const { journal } = this.#options;
     for (const list of LISTS) {
-      for (const batch of journal.batches.filter((known) => known.list === list)) {
+      this.#refresh(list);
+      for (const batch of journal.openBatches(list)) {
         if (this.indexOf(batch) === undefined) await this.#submit(batch);
       }
       for (;;) {
@@ -127,12 +125,12 @@ export class Anchoring {
   }
 
   #refresh(list: BatchList): void {
-    const { ledger, organization } = this.#options;
+    const { ledger, organization, journal } = this.#options;
     const dense = list === 'anchor' ? disclosureAnchors : acknowledgements;
     const count = dense.count(ledger, organization);
     for (let index = this.#known[list]; index < count; index += 1) {
       const item = dense.read(ledger, organization, index);
-      if (item) this.#indexes[list].set(toHex(item.root), index);
+      if (item && !journal.land(list, item.root, index)) this.#unknown[list] ??= index;
     }
     this.#known[list] = count;
   }

@@ -1,7 +1,7 @@
 import { ENTRY_ID_BYTES, ENTRY_SALT_BYTES, type JournalEntry } from '@careledger/custody';
 import type { OrganizationId } from '@careledger/primitives';
 import type { ExchangeContext } from '../exchange-context.ts';
-import type { IndexedEntry } from './journal.ts';
+import type { IndexedEntry } from './journal-index.ts';
 
 /** What differs from event to event; the rest of an entry is empty. */
 export type EventFields = Pick<JournalEntry, 'event' | 'purpose' | 'subjects'> &

@@ -16,6 +16,8 @@ export type RecordContent = Pick<JournalRecord, 'id' | 'leaf' | 'sealed'>;
 /** Where a record stands, once it is on the disk. */
 export interface WrittenRecord {
   readonly sequence: number;
+  /** The chain's hash before this record. */
+  readonly previousHash: Uint8Array;
   /** The chain's hash up to and with this record. */
   readonly hash: Uint8Array;
 }
@@ -131,9 +133,10 @@ export class JournalFile {
     const written: WrittenRecord[] = [];
     const encoded = batch.map(({ content }, index) => {
       const sequence = this.#length + index;
-      const bytes = encodeRecord({ ...content, sequence, previousHash: head });
+      const previousHash = head;
+      const bytes = encodeRecord({ ...content, sequence, previousHash });
       head = hashOfRecord(bytes);
-      written.push({ sequence, hash: head });
+      written.push({ sequence, previousHash, hash: head });
       return bytes;
     });
     try {

@@ -2,8 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { acknowledgements, disclosureAnchors } from '@careledger/capabilities';
-import { type JournalEntry, type JournalWrite, RECORD_BYTES, SEALED_BYTES } from '@careledger/custody';
+import {
+  BATCH_ENTRIES_MAX,
+  type JournalEntry,
+  type JournalWrite,
+  RECORD_BYTES,
+  SEALED_BYTES,
+} from '@careledger/custody';
 import { organizationId, type PublicKey, sha256, signerFromSeed } from '@careledger/primitives';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decrypt, encrypt } from '../../keystore/index.ts';
@@ -21,6 +29,11 @@ const keystore = {
 };
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 const signer = signerFromSeed(sha256(key));
+
+/** Entries of the test of memory. */
+const REFUSALS = 5_000;
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 let folder: string;
 let file: string;
@@ -47,7 +60,8 @@ function writeOf(subject: string, changes: Partial<JournalEntry> = {}): JournalW
   };
 }
 
-const openJournal = (): Promise<Journal> => Journal.open({ folder, keystore, random });
+const openJournal = (): Promise<Journal> =>
+  Journal.open({ folder, indexFolder: join(folder, 'vault'), keystore, random });
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'careledger-journal-'));
@@ -106,6 +120,80 @@ describe('the journal file', () => {
     const bytes = await readFile(file);
     await writeFile(file, Buffer.concat([bytes.subarray(0, RECORD_BYTES), bytes.subarray(2 * RECORD_BYTES)]));
     await expect(openJournal()).rejects.toMatchObject({ code: 'journal/altered' });
+  });
+});
+
+describe('PRIV-05: the journal’s index', () => {
+  const indexFile = (): string => join(folder, 'vault', 'journal-index.sqlite');
+  const found = (subject: string): readonly number[] =>
+    journal.entriesOf(subject).map(({ sequence }) => sequence);
+
+  test('finds entries by patient and by commitment, whoever is named first', async () => {
+    await journal.append(writeOf('patient-1'));
+    const { commitment } = await journal.append(
+      writeOf('patient-2', { subjects: ['patient-2', 'patient-1'] }),
+    );
+    expect([found('patient-1'), found('patient-2'), found('patient')]).toEqual([[0, 1], [1], []]);
+    expect(journal.byCommitment(commitment)?.subjects).toEqual(['patient-2', 'patient-1']);
+    expect(journal.byCommitment(random(32))).toBeUndefined();
+  });
+
+  test('is built anew from the file when it is missing', async () => {
+    const { sequence } = await journal.append(writeOf('patient-1'));
+    await journal.append(writeOf('patient-2'));
+    await journal.close();
+    await rm(join(folder, 'vault'), { recursive: true });
+    journal = await openJournal();
+    expect(found('patient-1')).toEqual([sequence]);
+    expect(journal.pending('anchor', 10)).toHaveLength(2);
+  });
+
+  test('catches up when a crash lost its newest entries', async () => {
+    await journal.append(writeOf('patient-1'));
+    await journal.close();
+    const before = await readFile(indexFile());
+    journal = await openJournal();
+    await journal.append(writeOf('patient-1'));
+    await journal.close();
+    await writeFile(indexFile(), before);
+    journal = await openJournal();
+    expect(found('patient-1')).toEqual([0, 1]);
+  });
+
+  test('of another journal, or of a longer one, is thrown away', async () => {
+    await journal.append(writeOf('patient-1'));
+    await journal.append(writeOf('patient-2'));
+    await journal.close();
+    await truncate(file, RECORD_BYTES);
+    journal = await openJournal();
+    expect([found('patient-1'), found('patient-2')]).toEqual([[0], []]);
+    await journal.close();
+    const other = await readFile(indexFile());
+    await rm(file);
+    await rm(join(folder, 'vault'), { recursive: true });
+    journal = await openJournal();
+    await journal.append(writeOf('patient-3'));
+    await journal.append(writeOf('patient-3'));
+    await journal.close();
+    await writeFile(indexFile(), other);
+    journal = await openJournal();
+    expect([found('patient-1'), found('patient-3')]).toEqual([[], [0, 1]]);
+  });
+
+  test('SEC-15: refusals without end make the process no larger', { timeout: 60_000 }, async () => {
+    const append = async (count: number): Promise<number> => {
+      for (let done = 0; done < count; done += 500) {
+        await Promise.all(Array.from({ length: 500 }, (_, index) => journal.append(writeOf(`p-${index}`))));
+      }
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = await append(1_000);
+    const after = await append(REFUSALS);
+    // One entry that is held in memory takes more than 500 bytes.
+    expect((after - before) / REFUSALS).toBeLessThan(150);
+    expect(found('p-7')).toHaveLength((1_000 + REFUSALS) / 500);
+    expect(journal.pending('anchor', BATCH_ENTRIES_MAX)).toHaveLength(BATCH_ENTRIES_MAX);
   });
 });
 

@@ -22,11 +22,11 @@ import {
   invariant,
   optional,
   struct,
-  toHex,
 } from '@careledger/primitives';
 import { JOURNAL_KEY, type Keystore } from '../../keystore/index.ts';
 import { ExchangeError } from '../errors.ts';
 import { JournalFile } from './journal-file.ts';
+import { type IndexedEntry, type IndexedRecord, JournalIndex, type StoredBatch } from './journal-index.ts';
 
 /** What a sealed record holds: an entry with its salt, or a batch. */
 const contentCodec = struct({
@@ -38,32 +38,16 @@ const contentCodec = struct({
 export interface JournalOptions {
   /** `gateway/journal`. */
   readonly folder: string;
+  /** The vault's folder: which entries are about whom is patient data. */
+  readonly indexFolder: string;
   readonly keystore: Pick<Keystore, 'wrap' | 'unwrap'>;
   readonly random: (length: number) => Uint8Array;
-}
-
-/** An entry of the journal, as far as memory holds it. The rest is read from the file when somebody asks. */
-export interface IndexedEntry {
-  readonly sequence: number;
-  readonly commitment: Uint8Array;
-  readonly event: JournalEntry['event'];
-  readonly time: number;
-  readonly subjects: readonly string[];
-  /** For a receipt: the custodian's entry. */
-  readonly counterpartEntry: Uint8Array | undefined;
 }
 
 export interface OpenedEntry {
   readonly entry: JournalEntry;
   readonly entryBytes: Uint8Array;
   readonly salt: Uint8Array;
-}
-
-export interface StoredBatch extends JournalBatch {
-  /** Where the batch record itself stands. */
-  readonly sequence: number;
-  /** The chain's hash at the last record before the batch's own. */
-  readonly head: Uint8Array;
 }
 
 const DOMAIN = 'careledger/journal/1';
@@ -74,28 +58,43 @@ const DOMAIN = 'careledger/journal/1';
  */
 export class Journal {
   readonly #options: JournalOptions;
+  readonly #index: JournalIndex;
   #file: JournalFile | undefined;
-  readonly #entries = new Map<number, IndexedEntry>();
-  readonly #pending: Readonly<Record<BatchList, Map<number, IndexedEntry>>> = {
-    anchor: new Map(),
-    acknowledge: new Map(),
-  };
-  readonly #byCommitment = new Map<string, IndexedEntry>();
-  readonly #batches: StoredBatch[] = [];
-  readonly #batched = new Map<number, StoredBatch>();
 
-  private constructor(options: JournalOptions) {
+  private constructor(options: JournalOptions, index: JournalIndex) {
     this.#options = options;
+    this.#index = index;
   }
 
   /**
-   * Opens the journal and checks its chain.
+   * Opens the journal, checks its chain and every record, and brings the index up to it.
    * @throws {@link ExchangeError} `journal/altered`: which record was changed, moved, left out or sealed by another.
    */
   static async open(options: JournalOptions): Promise<Journal> {
-    const journal = new Journal(options);
-    journal.#file = await JournalFile.open(options.folder, (record) => journal.#take(record));
-    return journal;
+    const index = await JournalIndex.open(options.indexFolder);
+    const journal = new Journal(options, index);
+    try {
+      await journal.#readThrough();
+      if (!index.isAt(journal.length, journal.head)) {
+        // Of another journal, or of more of this one than there is: what is derived is made anew.
+        await journal.#journal.close();
+        index.clear();
+        await journal.#readThrough();
+      }
+      return journal;
+    } catch (error) {
+      index.close();
+      throw error;
+    }
+  }
+
+  async #readThrough(): Promise<void> {
+    this.#index.beginMany();
+    try {
+      this.#file = await JournalFile.open(this.#options.folder, (record, hash) => this.#take(record, hash));
+    } finally {
+      this.#index.endMany();
+    }
   }
 
   get length(): number {
@@ -107,47 +106,60 @@ export class Journal {
     return this.#journal.head;
   }
 
-  get batches(): readonly StoredBatch[] {
-    return this.#batches;
-  }
-
   /** Writes an entry ahead of what it announces; resolves when it is synced. */
   async append(write: JournalWrite): Promise<IndexedEntry> {
     const entry = journalEntryCodec.encode(write.entry);
     const commitment = entryCommitment(entry, write.salt);
     const content = { id: write.entry.id, leaf: commitment };
     const plaintext = contentCodec.encode({ salt: write.salt, entry });
-    const { sequence } = await this.#journal.append({ ...content, sealed: this.#seal(content, plaintext) });
-    return this.#index(sequence, write.entry, commitment);
+    const written = await this.#journal.append({ ...content, sealed: this.#seal(content, plaintext) });
+    const indexed = indexedEntry(write.entry, commitment);
+    this.#follow({ ...written, entry: indexed });
+    return { ...indexed, sequence: written.sequence };
   }
 
   /** Remembers a batch before it is submitted. */
   async appendBatch(batch: JournalBatch): Promise<StoredBatch> {
     const content = { id: this.#options.random(ENTRY_ID_BYTES), leaf: batch.root };
     const plaintext = contentCodec.encode({ batch: journalBatchCodec.encode(batch) });
-    const head = this.#journal.head;
-    const { sequence } = await this.#journal.append({ ...content, sealed: this.#seal(content, plaintext) });
-    return this.#remember({ ...batch, sequence, head });
+    const written = await this.#journal.append({ ...content, sealed: this.#seal(content, plaintext) });
+    this.#follow({ ...written, batch });
+    return { ...batch, sequence: written.sequence, head: written.previousHash };
   }
 
   /** Entries that no batch of this list holds yet, oldest first. */
   pending(list: BatchList, countMax: number): readonly IndexedEntry[] {
-    return [...this.#pending[list].values()].slice(0, countMax);
+    return this.#index.pending(list, countMax);
   }
 
   /** The batch in which an entry is anchored, if it is in one. */
   batchOf(sequence: number): StoredBatch | undefined {
-    return this.#batched.get(sequence);
+    return this.#index.batchOf(sequence);
   }
 
   /** Every entry that concerns a patient, oldest first. */
   entriesOf(subject: string): readonly IndexedEntry[] {
-    return [...this.#entries.values()].filter((entry) => entry.subjects.includes(subject));
+    return this.#index.entriesOf(subject);
   }
 
   /** The entry behind a leaf that we signed. */
   byCommitment(commitment: Uint8Array): IndexedEntry | undefined {
-    return this.#byCommitment.get(toHex(commitment));
+    return this.#index.byCommitment(commitment);
+  }
+
+  /** Batches that are not known to stand on the ledger, oldest first. */
+  openBatches(list: BatchList): readonly StoredBatch[] {
+    return this.#index.openBatches(list);
+  }
+
+  /** The ledger holds this root there. @returns False when no batch of this journal has it. */
+  land(list: BatchList, root: Uint8Array, position: number): boolean {
+    return this.#index.land(list, root, position);
+  }
+
+  /** Where a batch stands on the ledger, as {@link Journal.land} said. */
+  positionOf(batch: StoredBatch): number | undefined {
+    return this.#index.positionOf(batch);
   }
 
   /** The leaf of an entry. */
@@ -168,8 +180,9 @@ export class Journal {
     return { entry: journalEntryCodec.decode(opened.entry), entryBytes: opened.entry, salt: opened.salt };
   }
 
-  close(): Promise<void> {
-    return this.#journal.close();
+  async close(): Promise<void> {
+    await this.#journal.close();
+    this.#index.close();
   }
 
   get #journal(): JournalFile {
@@ -178,7 +191,7 @@ export class Journal {
   }
 
   #leafOf(list: BatchList, sequence: number): Uint8Array {
-    const entry = this.#entries.get(sequence);
+    const entry = this.#index.entry(sequence);
     const leaf = list === 'anchor' ? entry?.commitment : entry?.counterpartEntry;
     if (!leaf) throw altered(sequence);
     return leaf;
@@ -199,35 +212,35 @@ export class Journal {
     return contentCodec.decode(plaintext);
   }
 
-  #take(record: JournalRecord): void {
+  #take(record: JournalRecord, hash: Uint8Array): void {
     const { salt, entry, batch } = this.#open(record);
+    const { sequence, previousHash, leaf } = record;
     if (entry && salt) {
-      if (!equalBytes(entryCommitment(entry, salt), record.leaf)) throw altered(record.sequence);
-      this.#index(record.sequence, journalEntryCodec.decode(entry), record.leaf);
+      if (!equalBytes(entryCommitment(entry, salt), leaf)) throw altered(sequence);
+      const indexed = indexedEntry(journalEntryCodec.decode(entry), leaf);
+      this.#index.take({ sequence, previousHash, hash, entry: indexed });
     } else if (batch) {
-      const decoded = journalBatchCodec.decode(batch);
-      this.#remember({ ...decoded, sequence: record.sequence, head: record.previousHash });
-    } else throw altered(record.sequence);
+      this.#index.take({ sequence, previousHash, hash, batch: journalBatchCodec.decode(batch) });
+    } else throw altered(sequence);
   }
 
-  #index(sequence: number, entry: JournalEntry, commitment: Uint8Array): IndexedEntry {
-    const { event, time, subjects, counterpartEntry } = entry;
-    const indexed = { sequence, commitment, event, time, subjects, counterpartEntry };
-    this.#entries.set(sequence, indexed);
-    this.#byCommitment.set(toHex(commitment), indexed);
-    this.#pending.anchor.set(sequence, indexed);
-    if (event === 'receipt' && counterpartEntry) this.#pending.acknowledge.set(sequence, indexed);
-    return indexed;
-  }
-
-  #remember(batch: StoredBatch): StoredBatch {
-    this.#batches.push(batch);
-    for (const sequence of batch.sequences) {
-      this.#pending[batch.list].delete(sequence);
-      if (batch.list === 'anchor') this.#batched.set(sequence, batch);
+  /**
+   * The record is on the disk. An index that cannot follow is like a disk that cannot: nothing is reported any more, and
+   * the next start makes up for it.
+   */
+  #follow(record: IndexedRecord): void {
+    try {
+      if (this.#index.take(record)) return;
+    } catch (error) {
+      throw new ExchangeError('journal/failed', 'The journal’s index cannot be written.', { cause: error });
     }
-    return batch;
+    throw new ExchangeError('journal/failed', 'The journal’s index is behind.');
   }
+}
+
+function indexedEntry(entry: JournalEntry, commitment: Uint8Array): Omit<IndexedEntry, 'sequence'> {
+  const { event, time, subjects, counterpartEntry } = entry;
+  return { commitment, event, time, subjects, counterpartEntry };
 }
 
 function altered(sequence: number): ExchangeError {

@@ -15,7 +15,8 @@ import { type DisclosureFacts, GROUNDS, isAccountable } from '@careledger/policy
 import { invariant, type PublicKey, toHex } from '@careledger/primitives';
 import { purposeOf } from '../custodian/consent-facts.ts';
 import type { ExchangeContext } from '../exchange-context.ts';
-import type { IndexedEntry, OpenedEntry } from '../journal/journal.ts';
+import type { OpenedEntry } from '../journal/journal.ts';
+import type { IndexedEntry } from '../journal/journal-index.ts';
 
 export interface ReportRequest {
   readonly product: ReportProduct;
