@@ -100,8 +100,10 @@ export class RecordTransaction {
   }: LosslessResource): Promise<readonly string[] | undefined> {
     if (resourceType !== 'Provenance' || !isLosslessArray(target)) return undefined;
     const patients = new Set<string>();
+    const ownBase = `${this.#options.baseUrl}/`;
     for (const one of target) {
-      const reference = isLosslessObject(one) && typeof one.reference === 'string' ? one.reference : '';
+      const said = isLosslessObject(one) && typeof one.reference === 'string' ? one.reference : '';
+      const reference = said.startsWith(ownBase) ? said.slice(ownBase.length) : said;
       const { kind, type = '', id = '' } = parseReference(reference);
       const stored = kind === 'relative' ? await this.current({ type, id }) : undefined;
       for (const patient of stored?.subjects ?? []) patients.add(patient);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  BASE_URL,
   observationText,
   PATIENT,
   patientCaller,
@@ -182,6 +183,28 @@ describe('transaction', () => {
     const history = await world.request('GET', `Observation/${id}/_history`);
     expect(JSON.stringify(history.json.entry[0].extension)).toContain('wrong unit');
     expect(JSON.stringify(history.json.entry[1].extension)).not.toContain('wrong unit');
+  });
+
+  it('a Provenance is its targets’ patients’, wherever it stands among them and however it names them', async () => {
+    const observed = 'urn:uuid:1b4c6f2e-6f0e-4d53-9d0c-2f5a0e3b7c11';
+    const about = (reference: string) => ({
+      resourceType: 'Provenance',
+      target: [{ reference }],
+      recorded: '2026-03-01T10:00:00Z',
+      agent: [{ who: { display: 'Ward 3' } }],
+      reason: [{ text: 'corrected' }],
+    });
+    const answer = await send('transaction', [
+      post(about(observed)),
+      post(observation(`Patient/${patient}`), {}, observed),
+    ]);
+    expect(statuses(answer)).toEqual(['201', '201']);
+    const [first, second] = answer.json.entry as { resource: { id: string } }[];
+    const absolute = await world.create(about(`${BASE_URL}/Observation/${second?.resource.id}`));
+    for (const id of [first?.resource.id ?? '', absolute]) {
+      const stored = await world.vault.current({ type: 'Provenance', id });
+      expect(stored?.subjects).toEqual([patient]);
+    }
   });
 
   it('Prefer: return=minimal leaves the resources out', async () => {

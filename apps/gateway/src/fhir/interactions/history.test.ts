@@ -84,6 +84,18 @@ it('PRIV-20: a history shows a patient the own versions alone, and its total cou
   expect(ids(ofSystem.json)).toEqual([other]);
 });
 
+it('PRIV-20: a record that was corrected to another patient is in no history of the first one', async () => {
+  const id = await world.create(observation(other));
+  await world.request('PUT', `Observation/${id}`, { body: observation(mine, { id }) });
+  const caller = patientCaller(other);
+  for (const path of [`Observation/${id}/_history/1`, `Observation/${id}/_history`]) {
+    expect([path, (await world.request('GET', path, { caller })).status]).toEqual([path, 404]);
+  }
+  for (const path of ['Observation/_history', '_history']) {
+    expect(ids((await world.request('GET', path, { caller })).json)).not.toContain(id);
+  }
+});
+
 it('the histories of a type and of the system hold what the scopes cover', async () => {
   const id = await world.create({ resourceType: 'Organization', name: 'General Hospital' });
   await world.request('DELETE', `Organization/${id}`);

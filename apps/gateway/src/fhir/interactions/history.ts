@@ -1,6 +1,6 @@
 import { type DateRange, dateRangeOf } from '../../index-store/index.ts';
 import { ORGANIZATION_KEY, subjectKey } from '../../keystore/index.ts';
-import { type StoredVersion, VaultError } from '../../vault/index.ts';
+import { type RecordKey, type StoredVersion, VaultError } from '../../vault/index.ts';
 import type { VersionRow } from '../../vault/vault-rows.ts';
 import { maySee, type Permission, requireScope } from '../access.ts';
 import { forbidden, invalidParameter, notFound } from '../fhir-error.ts';
@@ -62,13 +62,16 @@ function pageOf(parameters: SearchParameters, isStrict: boolean): HistoryPage {
   };
 }
 
+function isErased(error: unknown): boolean {
+  return error instanceof VaultError && error.code === 'vault/erased';
+}
+
 /** Opens rows one by one where one of them has been erased: it left the histories with its keys. */
 async function openRows(
   { store }: RecordScope,
   rows: readonly VersionRow[],
 ): Promise<readonly StoredVersion[]> {
   const { vault } = store.options;
-  const isErased = (error: unknown) => error instanceof VaultError && error.code === 'vault/erased';
   try {
     return await vault.openRows(rows);
   } catch (error) {
@@ -85,6 +88,41 @@ async function openRows(
   return opened;
 }
 
+/**
+ * Whose record the newest version is: that decides about every old one too. A record that was filed under a wrong
+ * patient and corrected is not that patient's to read in its first form.
+ */
+class NewestVersions {
+  readonly #scope: RecordScope;
+  readonly #permission: Permission;
+  readonly #seen = new Map<string, boolean>();
+
+  constructor(scope: RecordScope, permission: Permission) {
+    this.#scope = scope;
+    this.#permission = permission;
+  }
+
+  async mayBeSeen({ type, id }: StoredVersion): Promise<boolean> {
+    // Others see all patients' records, and their granular scopes ask for today's labels already.
+    if (this.#scope.caller.kind !== 'patient') return true;
+    const key = `${type}/${id}`;
+    const known = this.#seen.get(key);
+    if (known !== undefined) return known;
+    const isSeen = await this.#look({ type, id });
+    this.#seen.set(key, isSeen);
+    return isSeen;
+  }
+
+  async #look(key: RecordKey): Promise<boolean> {
+    try {
+      return (await visibleVersion(this.#scope, key, this.#permission)) !== undefined;
+    } catch (error) {
+      if (isErased(error)) return false;
+      throw error;
+    }
+  }
+}
+
 interface Collected {
   readonly versions: readonly StoredVersion[];
   /** Where the next page begins, when there may be one. */
@@ -99,12 +137,14 @@ async function collect(
 ): Promise<Collected> {
   const { store, caller } = scope;
   const versions: StoredVersion[] = [];
+  const newest = new NewestVersions(scope, page.permission);
   let { below } = page;
   for (let seen = 0; seen < HISTORY_ROWS_MAX; ) {
     const countMax = Math.min(ROWS_PER_STEP, page.countMax + 1);
     const rows = await historyRows(store.options.vault.reader, filter, { below, countMax });
     for (const version of await openRows(scope, rows)) {
       if (!(await maySee(store.options, caller, version, page.permission))) continue;
+      if (!(await newest.mayBeSeen(version))) continue;
       if (versions.length === page.countMax) return { versions, next: below };
       versions.push(version);
       below = version.seq;

@@ -101,6 +101,12 @@ async function versionsToCome(
   return versions;
 }
 
+/** A Provenance comes after all that it may be about: whose record it is, its targets say. */
+function rankOf({ entry, matched }: PlannedWrite): number {
+  const isAboutOthers = matched.type === 'Provenance' && entry.method !== 'DELETE';
+  return isAboutOthers ? ORDER.length : ORDER.indexOf(entry.method);
+}
+
 /** The writes with their references led to where they belong, in the order of processing. */
 async function resolved(
   scope: WriteScope,
@@ -125,9 +131,7 @@ async function resolved(
     const tree = await withVersionedTargets(moved, versions);
     rewritten.push({ ...write, request: { ...write.request, body: { kind: 'tree', tree } } });
   }
-  return rewritten.sort(
-    (left, right) => ORDER.indexOf(left.entry.method) - ORDER.indexOf(right.entry.method),
-  );
+  return rewritten.sort((left, right) => rankOf(left) - rankOf(right));
 }
 
 /**

@@ -31,15 +31,33 @@ interface PathNode {
 const FUNCTIONS: ReadonlySet<string> = new Set([
   ...['where', 'first', 'last', 'single', 'ofType', 'extension', 'exists', 'empty', 'not', 'as', 'is'],
 ]);
-const STRINGS = /'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`/g;
-const CALLS = /([A-Za-z_]\w*)\s*\(/g;
 
+/** A node of a parsed expression. The library's types do not name these fields. */
+interface SyntaxNode {
+  readonly type: string;
+  readonly text?: string;
+  readonly children?: readonly SyntaxNode[];
+}
+
+function parsed(expression: string, at: string): SyntaxNode {
+  try {
+    return fhirpath.parse(expression) as unknown as SyntaxNode;
+  } catch {
+    throw malformedPatch(at, 'A path is not a FHIRPath expression that can be evaluated here.');
+  }
+}
+
+/** Judged as it was parsed, not as it is written: comments and quoted names would hide a function from a pattern. */
 function requireNavigation(expression: string, at: string): void {
   if (expression.length > PATCH_PATH_CHARACTERS_MAX) throw malformedPatch(at, 'A path is too long.');
-  for (const [, name = ''] of expression.replace(STRINGS, "''").matchAll(CALLS)) {
-    // `and (...)`, `or (...)`: words before a bracket that are no functions.
-    if (FUNCTIONS.has(name) || ['and', 'or', 'xor', 'implies', 'in', 'contains'].includes(name)) continue;
-    throw malformedPatch(at, 'A path uses a function that a patch may not use.');
+  for (const nodes = [parsed(expression, at)]; nodes.length > 0; ) {
+    const { type = '', text = '', children = [] } = nodes.pop() ?? {};
+    if (type === 'FunctionInvocation' && !FUNCTIONS.has(text)) {
+      throw malformedPatch(at, 'A path uses a function that a patch may not use.');
+    }
+    // `%resource` inside of `where` would look at everything once for each element, at every depth again.
+    if (type === 'ExternalConstantTerm') throw malformedPatch(at, 'A path uses a variable.');
+    nodes.push(...children);
   }
 }
 
@@ -71,7 +89,7 @@ export function locate(root: LosslessResource, expression: string, at: string): 
   let nodes: readonly unknown[];
   try {
     nodes = fhirpath.evaluate(toPlain(root), expression, {}, r4, {
-      resolveInternalTypes: false,
+      ...{ async: false, resolveInternalTypes: false },
     }) as unknown[];
   } catch {
     // What the library says may quote the resource.
