@@ -9,11 +9,11 @@ const INTERVAL_MS = 100;
 async function measure(context: BenchmarkContext, batch: number): Promise<readonly Row[]> {
   const perBatch = sized(context.scale, { full: 40, quick: 8, smoke: 2 });
   const flatOut = await outcomeOf(context, {
-    count: Math.min(Math.max(batch * perBatch, 200), 24_000),
+    count: Math.min(Math.max(batch * perBatch, 200), 12_000),
     batching: { transactionsMax: batch, batchCount: batch },
   });
   const evenly = await outcomeOf(context, {
-    count: Math.min(batch * sized(context.scale, { full: 20, quick: 6, smoke: 2 }), 24_000),
+    count: Math.min(batch * sized(context.scale, { full: 20, quick: 6, smoke: 2 }), 12_000),
     // Never full before its time: the interval alone says when a block is proposed.
     batching: { transactionsMax: batch, batchCount: 1_000_000, batchBytes: 1_000_000_000 },
     timings: { batchIntervalMs: INTERVAL_MS },

@@ -7,7 +7,7 @@ import { prepared } from '../network/prepared.ts';
 const WINDOW = 4_096;
 
 async function measure(context: BenchmarkContext, validators: number): Promise<Row> {
-  const count = sized(context.scale, { full: 60_000, quick: 8_000, smoke: 40 });
+  const count = sized(context.scale, { full: validators === 1 ? 60_000 : 18_000, quick: 8_000, smoke: 40 });
   const network = await startNetwork(context, { members: validators });
   try {
     const { consortium } = network;
