@@ -36,7 +36,12 @@ import {
   LEDGER_SIGNING_KEY,
   openFileKeystore,
 } from './keystore/index.ts';
-import { Outbox, type OutboxMetrics, requireAnchorsKnown } from './outbox/index.ts';
+import {
+  CRITICAL_ANCHORED_WITHIN_MS,
+  Outbox,
+  type OutboxMetrics,
+  requireAnchorsKnown,
+} from './outbox/index.ts';
 import { provenanceRoutes } from './provenance/index.ts';
 import {
   type GatewayServer,
@@ -46,6 +51,7 @@ import {
   type ServerLog,
   startGatewayServer,
 } from './server/index.ts';
+import { summaryRoutes } from './summary/index.ts';
 import type { TlsIdentity } from './tls/index.ts';
 import { loadDefinitions, loadProfiles } from './validation/index.ts';
 import { KeyRotation, type RewrapCount, Vault, type VaultReport, verifyVault } from './vault/index.ts';
@@ -222,6 +228,11 @@ function outboxGauges(outbox: Outbox): readonly MeasuredGauge[] {
       read: async () => (await outbox.metrics()).lagMs,
     },
     {
+      name: 'careledger_outbox_critical_lag_milliseconds',
+      help: `Age of the oldest critical one (allergies, active medication); the objective is ${CRITICAL_ANCHORED_WITHIN_MS}.`,
+      read: async () => (await outbox.metrics()).criticalLagMs,
+    },
+    {
       name: 'careledger_outbox_refused_anchors',
       help: 'Anchors that the ledger has refused since the start.',
       read: async () => (await outbox.metrics()).refusals,
@@ -287,6 +298,7 @@ class MemberGateway implements Gateway {
         for (const part of this.#parts) await part.registerRoutes?.(app);
         recordRoutes(app, { store, outbox });
         provenanceRoutes(app, this.context);
+        summaryRoutes(app, this.context);
         fhirRoutes(app, {
           ...{ service, organization, baseUrl: this.url },
           authorizationEndpoint: authorizationEndpointOf(origin),

@@ -2,7 +2,13 @@ import { anchorRecordsCodec, retiredKey } from '@careledger/capabilities';
 import type { FinalTransaction, LedgerPort } from '@careledger/custody';
 import { retireKeyOf, type Transaction } from '@careledger/ledger';
 import type { Signer, TransactionId } from '@careledger/primitives';
-import { drawCounter, recordBatch, type Vault, type VaultTransaction } from '../vault/index.ts';
+import {
+  drawCounter,
+  type PriorityClass,
+  recordBatch,
+  type Vault,
+  type VaultTransaction,
+} from '../vault/index.ts';
 import {
   ANCHOR_MS_MAX,
   BATCH_LEAVES_MAX,
@@ -35,6 +41,8 @@ export interface OutboxStatus {
   readonly waiting: number;
   /** When the oldest of them was written, in milliseconds. */
   readonly oldest: number | undefined;
+  /** The same of the critical ones alone. */
+  readonly oldestCritical: number | undefined;
 }
 
 interface WaitingVersion {
@@ -60,7 +68,16 @@ export class OutboxStore {
       .selectFrom('outbox')
       .select((of) => [of.fn.countAll<number>().as('waiting'), of.fn.min('queued').as('oldest')])
       .executeTakeFirstOrThrow();
-    return { waiting: row.waiting, oldest: row.oldest ?? undefined };
+    const critical = await this.#options.vault.reader
+      .selectFrom('outbox')
+      .select((of) => of.fn.min('queued').as('oldest'))
+      .where('priority', '=', 'critical')
+      .executeTakeFirstOrThrow();
+    return {
+      waiting: row.waiting,
+      oldest: row.oldest ?? undefined,
+      oldestCritical: critical.oldest ?? undefined,
+    };
   }
 
   /** Anchors that were signed before: a crash or a lost quorum left them open. */
@@ -116,8 +133,27 @@ export class OutboxStore {
     });
   }
 
-  /** What waits, oldest first, as much as one batch holds. */
+  /**
+   * What waits, as much as one batch holds: what is critical, then the oldest. In the batch they stand in the vault's
+   * order, so that no leaf's place says its class.
+   */
   async #waiting(tx: VaultTransaction): Promise<readonly WaitingVersion[]> {
+    const critical = await this.#waitingOf(tx, 'critical', BATCH_LEAVES_MAX);
+    const rest = BATCH_LEAVES_MAX - critical.length;
+    const routine = rest > 0 ? await this.#waitingOf(tx, 'routine', rest) : [];
+    let leaves = 0;
+    const taken = [...critical, ...routine].filter((each) => {
+      leaves += leavesOf(each).length;
+      return leaves <= BATCH_LEAVES_MAX;
+    });
+    return taken.sort((left, right) => left.seq - right.seq);
+  }
+
+  async #waitingOf(
+    tx: VaultTransaction,
+    priority: PriorityClass,
+    countMax: number,
+  ): Promise<readonly WaitingVersion[]> {
     const rows = await tx
       .selectFrom('outbox')
       .innerJoin('version', 'version.seq', 'outbox.seq')
@@ -126,10 +162,11 @@ export class OutboxStore {
       .select(['document.name', 'document.leaf as document_leaf', 'document.leaf_hash as document_leaf_hash'])
       .select('document.retire_secret as document_retire_secret')
       .where('outbox.batch', 'is', null)
+      .where('outbox.priority', '=', priority)
       .orderBy('outbox.seq')
-      .limit(BATCH_LEAVES_MAX)
+      .limit(countMax)
       .execute();
-    const waiting = rows.map((row): WaitingVersion => {
+    return rows.map((row): WaitingVersion => {
       const { seq, document_leaf: leaf, document_leaf_hash: leafHash } = row;
       const version = {
         deleted: row.deleted === 1,
@@ -140,11 +177,6 @@ export class OutboxStore {
       if (leaf === null || leafHash === null) return { seq, version };
       const retireSecret = row.document_retire_secret;
       return { seq, version, document: { deleted: row.name === null, leaf, leafHash, retireSecret } };
-    });
-    let leaves = 0;
-    return waiting.filter((each) => {
-      leaves += leavesOf(each).length;
-      return leaves <= BATCH_LEAVES_MAX;
     });
   }
 

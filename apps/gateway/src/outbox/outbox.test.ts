@@ -4,7 +4,8 @@ import { equalBytes, utf8, verifySignature } from '@careledger/primitives';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MemoryLedger } from '../exchange/testing/memory-ledger.ts';
 import { observationText, PATIENT, TestWorld } from '../fhir/testing.ts';
-import { composeBatch, padRetirements } from './anchor-batch.ts';
+import { BATCH_LEAVES_MAX, composeBatch, padRetirements } from './anchor-batch.ts';
+import { CRITICAL_ANCHORED_WITHIN_MS } from './outbox.ts';
 
 const open: TestWorld[] = [];
 async function world(options: Parameters<typeof TestWorld.open>[0] = {}): Promise<TestWorld> {
@@ -129,6 +130,72 @@ describe('every version is anchored, exactly once', () => {
     await at.outbox.settled();
     expect(anchors(at.ledger).length).toBe(2);
     expect((await at.outbox.metrics()).anchoredBatches).toBe(2);
+  });
+});
+
+describe('OFF-17: what is critical comes first', () => {
+  const allergy = (patient: string): object => ({
+    resourceType: 'AllergyIntolerance',
+    clinicalStatus: {
+      coding: [
+        { system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' },
+      ],
+    },
+    patient: { reference: `Patient/${patient}` },
+  });
+
+  /** The batch of each version that waits or waited, by type. */
+  async function batchesOf(at: TestWorld, type: string): Promise<readonly (number | null)[]> {
+    const rows = at.vault.reader.selectFrom('version').select('batch').where('type', '=', type);
+    return (await rows.orderBy('seq').execute()).map(({ batch }) => batch);
+  }
+
+  it('a critical version is in the first batch sealed, whatever waits before it; the batch looks like any other', async () => {
+    const at = await world();
+    const patient = await at.create(PATIENT);
+    for (let count = 0; count < BATCH_LEAVES_MAX + 10; count += 1) {
+      await at.create({ resourceType: 'Organization', name: `Practice ${count}` });
+    }
+    const id = await at.create(allergy(patient));
+    await at.outbox.start();
+    await at.outbox.settled();
+    expect(await batchesOf(at, 'AllergyIntolerance')).toEqual([1]);
+    expect((await batchesOf(at, 'Organization')).at(-1)).toBe(2);
+    const receipt = await at.outbox.receiptOf({ type: 'AllergyIntolerance', id, version: 1 });
+    const sizes = anchors(at.ledger).map(({ message }) => message.retirements.length);
+    // In the vault's order, not at the head of the tree: its place says nothing of its class.
+    expect([receipt?.leafProof.size, receipt?.leafProof.index]).toEqual([
+      BATCH_LEAVES_MAX,
+      BATCH_LEAVES_MAX - 1,
+    ]);
+    expect(new Set(sizes)).toEqual(new Set([0]));
+  });
+
+  it('it does not wait for others to share its batch, and is anchored within its objective', async () => {
+    const at = await world({ outbox: { batchWaitMs: 60_000 } });
+    await at.outbox.start();
+    const patient = await at.create(PATIENT);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await batchesOf(at, 'Patient')).toEqual([null]);
+    const since = Date.now();
+    const id = await at.create(allergy(patient));
+    const key = { type: 'AllergyIntolerance', id, version: 1 };
+    while (!(await at.outbox.receiptOf(key)) && Date.now() - since <= CRITICAL_ANCHORED_WITHIN_MS) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(await at.outbox.receiptOf(key)).toBeDefined();
+    expect((await at.outbox.metrics()).criticalLagMs).toBe(0);
+  });
+
+  it('shows the lag of what is critical apart from the lag of all', async () => {
+    const at = await world({ outbox: { now: () => Date.now() + 5_000 } });
+    const patient = await at.create(PATIENT);
+    expect(await at.outbox.metrics()).toMatchObject({ waiting: 1, criticalLagMs: 0 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await at.create(allergy(patient));
+    const { lagMs, criticalLagMs } = await at.outbox.metrics();
+    expect(criticalLagMs).toBeGreaterThanOrEqual(5_000);
+    expect(lagMs).toBeGreaterThan(criticalLagMs);
   });
 });
 

@@ -15,6 +15,8 @@ import { OutboxStore, type SignedBatch } from './outbox-store.ts';
 
 /** How long the outbox waits for more versions to share a batch, in milliseconds. */
 export const BATCH_WAIT_MS = 100;
+/** A critical version is to stand on the ledger within this time: its service level objective, in milliseconds. */
+export const CRITICAL_ANCHORED_WITHIN_MS = 3_000;
 /** Anchors under way at once: the next batch does not wait for the last one's block. */
 export const IN_FLIGHT_MAX = 4;
 const RETRY_MS_MIN = 200;
@@ -51,6 +53,8 @@ export interface OutboxMetrics {
   readonly waiting: number;
   /** Age of the oldest version that no final anchor holds, in milliseconds; 0 when all are anchored. */
   readonly lagMs: number;
+  /** The same of the critical versions alone; the objective is {@link CRITICAL_ANCHORED_WITHIN_MS}. */
+  readonly criticalLagMs: number;
   readonly inFlight: number;
   readonly anchoredBatches: number;
   readonly refusals: number;
@@ -97,6 +101,7 @@ export class Outbox {
   async start(): Promise<void> {
     this.#isRunning = true;
     this.#stopped = Promise.withResolvers<void>();
+    this.#options.vault.whenCritical(() => this.#wakeAtOnce());
     for (const signed of await this.#store.signed()) this.#launch(signed);
     this.wake();
   }
@@ -104,6 +109,13 @@ export class Outbox {
   /** There is something to anchor, or may be. */
   wake(): void {
     this.#wakeIn(this.#options.batchWaitMs ?? BATCH_WAIT_MS);
+  }
+
+  /** Something critical is durable: it does not wait for others to share its batch. */
+  #wakeAtOnce(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#wakeIn(0);
   }
 
   #wakeIn(milliseconds: number): void {
@@ -234,10 +246,13 @@ export class Outbox {
   }
 
   async metrics(): Promise<OutboxMetrics> {
-    const { waiting, oldest } = await this.#store.status();
+    const { waiting, oldest, oldestCritical } = await this.#store.status();
+    const ageOf = (queued: number | undefined): number =>
+      queued === undefined ? 0 : Math.max(this.#now() - queued, 0);
     return {
       waiting,
-      lagMs: oldest === undefined ? 0 : Math.max(this.#now() - oldest, 0),
+      lagMs: ageOf(oldest),
+      criticalLagMs: ageOf(oldestCritical),
       inFlight: this.#inFlight.size,
       anchoredBatches: this.#anchoredBatches,
       refusals: this.#refusals,

@@ -15,6 +15,7 @@ export {
   vaultMigrations,
 } from './migrations.ts';
 export { type Durability, type OpenSqliteOptions, openSqlite } from './node-sqlite.ts';
+export type { PriorityClass } from './priority-class.ts';
 export { RESOURCE_BYTES_MAX, type RecordFault, SUBJECTS_MAX } from './record-envelope.ts';
 export type { RewrapCount } from './rewrap-versions.ts';
 export type { VaultTables } from './schema.ts';

@@ -115,6 +115,14 @@ async function createImportLinks(db: Schema, { bytes, integer }: ColumnTypes): P
   await db.schema.createIndex('import_link_source').on('import_link').columns(['source', 'token']).execute();
 }
 
+async function addPriority(db: Schema): Promise<void> {
+  await db.schema
+    .alterTable('outbox')
+    .addColumn('priority', 'text', (column) => column.notNull().defaultTo('routine'))
+    .execute();
+  await db.schema.createIndex('outbox_waiting').on('outbox').columns(['priority', 'batch', 'seq']).execute();
+}
+
 /** Forward only, one set for every database, never changed once released. */
 export function vaultMigrations(columns: ColumnTypes): Record<string, Migration> {
   return {
@@ -133,6 +141,11 @@ export function vaultMigrations(columns: ColumnTypes): Record<string, Migration>
     '0003-import-links': {
       async up(db) {
         await createImportLinks(db, columns);
+      },
+    },
+    '0004-priority': {
+      async up(db) {
+        await addPriority(db);
       },
     },
   };

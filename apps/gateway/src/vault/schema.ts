@@ -1,3 +1,5 @@
+import type { PriorityClass } from './priority-class.ts';
+
 /** Numbers are 0 or 1 where SQL would have a boolean: portable between SQLite and PostgreSQL. */
 export type Flag = 0 | 1;
 
@@ -60,6 +62,8 @@ export interface OutboxTable {
   /** Published by the anchor: the secret of the version that this one retires. */
   retire_secret: Uint8Array | null;
   batch: number | null;
+  /** Critical versions go into the next batch first. It is gone with the row when the version is anchored. */
+  priority: PriorityClass;
 }
 
 export type BatchState = 'signed' | 'anchored';

@@ -5,6 +5,7 @@ import { equalBytes, type OrganizationId } from '@careledger/primitives';
 import type { Keystore } from '../keystore/index.ts';
 import { type DocumentContent, documentManifest } from './document-content.ts';
 import { VaultError } from './errors.ts';
+import { priorityOf } from './priority-class.ts';
 import {
   type EnvelopeContent,
   isCommitted,
@@ -184,7 +185,8 @@ export function prepareVersion(
     leaf_proof: null,
   };
   const retires = replaces && !replaces.deleted ? replaces.retireSecret : null;
-  return { row, keys, content, retires, document: documentRowOf(organization, next, seq) };
+  const priority = priorityOf(type, [next.text ?? '', replaces?.text ?? '']);
+  return { row, keys, content, retires, priority, document: documentRowOf(organization, next, seq) };
 }
 
 export type InspectedRow =

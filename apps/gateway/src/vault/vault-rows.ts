@@ -5,6 +5,7 @@ import type { Compilable, Kysely, Selectable, Transaction } from 'kysely';
 import type { KeyName } from '../keystore/index.ts';
 import { VaultError } from './errors.ts';
 import { HotQuery } from './hot-query.ts';
+import type { PriorityClass } from './priority-class.ts';
 import type { WrappedKey } from './record-envelope.ts';
 import type {
   CounterTable,
@@ -43,6 +44,7 @@ export interface VersionToInsert {
   /** The secret of the version that this one retires. */
   readonly retires: Uint8Array | null;
   readonly document: DocumentRow | undefined;
+  readonly priority: PriorityClass;
 }
 
 const VERSION_COLUMNS = [
@@ -65,7 +67,7 @@ const insertVersion = new HotQuery<VaultTables, Fields<VersionRow>>(VERSION_COLU
   db.insertInto('version').values(row),
 );
 const insertOutbox = new HotQuery<VaultTables, Fields<Omit<Selectable<OutboxTable>, 'batch'>>>(
-  ['seq', 'queued', 'retire_secret'],
+  ['seq', 'queued', 'retire_secret', 'priority'],
   (db, row) => db.insertInto('outbox').values({ ...row, batch: null }),
 );
 const insertKey = new HotQuery<VaultTables, Fields<VersionKeyTable>>(
@@ -79,10 +81,10 @@ export async function insertVersions(
   versions: readonly VersionToInsert[],
   queued: number,
 ): Promise<void> {
-  for (const { row, keys, retires, document } of versions) {
+  for (const { row, keys, retires, document, priority } of versions) {
     const { seq } = row;
     await insertVersion.run(tx, row);
-    await insertOutbox.run(tx, { seq, queued, retire_secret: retires });
+    await insertOutbox.run(tx, { seq, queued, retire_secret: retires, priority });
     if (document) await tx.insertInto('document').values(document).execute();
     for (const { keyName, wrapped } of keys) await insertKey.run(tx, { seq, key_name: keyName, wrapped });
   }

@@ -58,6 +58,8 @@ export class Vault {
   readonly #keystore: Keystore;
   readonly #now: () => number;
   #turn: Promise<void> = Promise.resolve();
+  #hasCritical = false;
+  #onCritical: () => void = () => undefined;
 
   private constructor(
     options: VaultOptions,
@@ -99,7 +101,9 @@ export class Vault {
     afterCommit?: (value: Value) => Promise<void>,
   ): Promise<Value> {
     const done = this.#turn.then(async () => {
+      this.#hasCritical = false;
       const value = await this.#writer.transaction().execute(work);
+      if (this.#hasCritical) this.#onCritical();
       await afterCommit?.(value);
       return value;
     });
@@ -108,6 +112,11 @@ export class Vault {
       () => undefined,
     );
     return done;
+  }
+
+  /** Says who hears, once it is durable, that something critical waits to be anchored; or may: a work was undone. */
+  whenCritical(listener: () => void): void {
+    this.#onCritical = listener;
   }
 
   /** Appends versions with their outbox rows, in this order. Their keys are made durable first. */
@@ -124,6 +133,7 @@ export class Vault {
       await replaceVersion(tx, replaces.seq);
     }
     await insertVersions(tx, prepared, this.#now());
+    this.#hasCritical ||= prepared.some(({ priority }) => priority === 'critical');
     return prepared.map(({ row, content }, index) => ({
       ...summaryOf(row),
       ...openedFields(content, versions[index]?.text ?? ''),
