@@ -1,6 +1,6 @@
 import { utf8 } from '@careledger/primitives';
 import type { RunningNode } from '../running-node.ts';
-import type { LookupEntry } from '../store/ledger-index.ts';
+import type { LookupEntry } from '../store/transaction-lookups.ts';
 import { type HeightRange, heightsOf } from './height-range.ts';
 import { hexParameter } from './parameters.ts';
 

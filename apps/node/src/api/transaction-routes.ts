@@ -5,7 +5,7 @@ import { NodeError } from '../errors.ts';
 import { toJson } from '../evidence-file.ts';
 import type { FinalTransaction } from '../ledger-node.ts';
 import type { RunningNode } from '../running-node.ts';
-import type { Lookup, LookupEntry } from '../store/ledger-index.ts';
+import type { Lookup, LookupEntry } from '../store/transaction-lookups.ts';
 import type { AccessDesk } from './access.ts';
 import { CURSOR_CHARACTERS_MAX, nextCursor, type PageEnd, positionAfter, takePage } from './cursors.ts';
 import { objectOf } from './json-schema.ts';

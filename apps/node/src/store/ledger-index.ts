@@ -1,22 +1,22 @@
 import { mkdirSync } from 'node:fs';
 import { type BlockHeader, encodeHeader, headerCodec, type Transaction } from '@careledger/ledger';
 import { concat, equalBytes, type HeaderHash, invariant, uint, utf8 } from '@careledger/primitives';
-import { byteName, type CommitBatch } from '@careledger/state-machine';
+import type { CommitBatch } from '@careledger/state-machine';
 import { open, type RootDatabase } from 'lmdb';
 import { messageOf, NodeError } from '../errors.ts';
 import { nativeSha256 } from '../native-hash.ts';
 import { INDEX_PAGE_BYTES, isMappable, type OpeningMark } from './index-guard.ts';
-import { bigEndian, HEIGHT_BYTES, keyAfter, plain } from './index-keys.ts';
-import { RecentMap } from './recent-map.ts';
+import { bigEndian, plain } from './index-keys.ts';
 import { StateTables, type Table } from './state-tables.ts';
+import {
+  type Lookup,
+  type LookupEntry,
+  type LookupRange,
+  TransactionLookups,
+  type TransactionPosition,
+} from './transaction-lookups.ts';
 
 const REBUILD_HELP = 'Restart the node: it rebuilds its index from the block files.';
-const LOOKUP_VALUE_BYTES = 16;
-const PLACE_BYTES = 4;
-/** Prefixes kept in memory are those of short words: of types, keys and organizations, not of digests. */
-const LOOKUP_TEXT_BYTES = 32;
-const RECENT_PREFIXES_MAX = 4_096;
-const NOTHING = new Uint8Array(0);
 const META_HEIGHT = utf8('height');
 const META_LAYOUT = utf8('layout');
 /** Raised when the tables change: an index of another layout is rebuilt. */
@@ -36,27 +36,6 @@ export class IndexFaultError extends NodeError {
   }
 }
 
-/** By what transactions can be searched, and blocks by proposer (the time range is a filter on each of them). */
-export const LOOKUPS = ['type', 'actor', 'subject', 'commitment', 'time', 'proposer'] as const;
-export type Lookup = (typeof LOOKUPS)[number];
-
-export interface TransactionPosition {
-  readonly height: number;
-  readonly index: number;
-}
-
-export interface LookupEntry extends TransactionPosition {
-  /** Block time in milliseconds. */
-  readonly time: number;
-}
-
-/** From when to when, in milliseconds of block time, both included. */
-export interface LookupRange {
-  readonly from: number;
-  readonly to: number;
-  readonly after?: LookupEntry | undefined;
-}
-
 /** One committed block for the index: the state machine's batch and its transactions decoded. */
 export interface IndexedBlock {
   readonly batch: CommitBatch;
@@ -66,20 +45,6 @@ export interface IndexedBlock {
   readonly validatorsAfter?: () => Uint8Array;
   /** The whole state of a snapshot stands in the batch: nothing is known of earlier states. */
   readonly isSnapshot?: boolean;
-}
-
-/** The same types, actors and organizations come with every transaction. */
-const recentPrefixes = new RecentMap<Uint8Array>(RECENT_PREFIXES_MAX);
-
-function lookupPrefix(lookup: Lookup, value: Uint8Array): Uint8Array {
-  if (lookup === 'time') return Uint8Array.of(LOOKUPS.indexOf(lookup));
-  const name = byteName(value);
-  const recent = recentPrefixes.get(`${lookup}/${name}`);
-  if (recent) return recent;
-  const short = nativeSha256(value).subarray(0, LOOKUP_VALUE_BYTES);
-  const prefix = concat(Uint8Array.of(LOOKUPS.indexOf(lookup)), short);
-  if (value.length <= LOOKUP_TEXT_BYTES) recentPrefixes.set(`${lookup}/${name}`, prefix);
-  return prefix;
 }
 
 interface WaitingBlock extends Omit<IndexedBlock, 'validatorsAfter'> {
@@ -96,8 +61,7 @@ export class LedgerIndex {
   readonly #meta: Table;
   readonly #headers: Table;
   readonly #heights: Table;
-  readonly #transactions: Table;
-  readonly #lookups: Table;
+  readonly #lookups: TransactionLookups;
   readonly #reigns: Table;
   #waiting: WaitingBlock[] = [];
   #waitingEntries = 0;
@@ -131,8 +95,7 @@ export class LedgerIndex {
       this.#meta = table('meta');
       this.#headers = table('headers');
       this.#heights = table('heights');
-      this.#transactions = table('transactions');
-      this.#lookups = table('lookups');
+      this.#lookups = new TransactionLookups(table('transactions'), table('lookups'));
       this.#reigns = table('reigns');
       this.state = new StateTables({
         table,
@@ -241,14 +204,13 @@ export class LedgerIndex {
   /** Where a transaction stands, by its id. */
   positionOf(id: Uint8Array): TransactionPosition | undefined {
     this.settle();
-    const entry = this.#transactions.get(id);
-    return entry && readPosition(entry);
+    return this.#lookups.positionOf(id);
   }
 
   /** How many transactions the chain holds. */
   get transactionCount(): number {
     this.settle();
-    return Number((this.#transactions.getStats() as { entryCount?: number }).entryCount ?? 0);
+    return this.#lookups.count;
   }
 
   /** Every change of the validator set since genesis, in order of height. */
@@ -259,28 +221,16 @@ export class LedgerIndex {
     }
   }
 
-  /**
-   * Transactions (or blocks, as their first transaction) with this property in block order, from one time to another,
-   * both included.
-   * @param range.after Begins behind this one: where the page before ended.
-   */
+  /** See {@link TransactionLookups.find}. */
   *find(lookup: Lookup, value: Uint8Array, range: LookupRange): Iterable<LookupEntry> {
     this.settle();
-    const prefix = lookupPrefix(lookup, value);
-    const { after } = range;
-    const first = concat(prefix, bigEndian(range.from, 8));
-    const start = after ? lookupKey(lookup, value, { ...after, index: after.index + 1 }) : first;
-    const end = keyAfter(concat(prefix, bigEndian(range.to, 8)));
-    for (const key of this.#lookups.getKeys({ start, ...(end && { end }) })) {
-      const rest = Buffer.from(key.subarray(prefix.length));
-      yield { time: Number(rest.readBigUInt64BE(0)), ...readPosition(rest.subarray(8)) };
-    }
+    yield* this.#lookups.find(lookup, value, range);
   }
 
   /** Has the transaction at this place the property? */
   matches(lookup: Lookup, value: Uint8Array, entry: LookupEntry): boolean {
     this.settle();
-    return this.#lookups.doesExist(lookupKey(lookup, value, entry));
+    return this.#lookups.matches(lookup, value, entry);
   }
 
   async close(): Promise<void> {
@@ -313,55 +263,10 @@ export class LedgerIndex {
     if (isSnapshot) this.state.beginAt(header.height);
     this.#headers.putSync(bigEndian(header.height, 8), concat(headerHash, encodeHeader(header)));
     this.#heights.putSync(headerHash, uint.encode(header.height));
-    for (const [index, transaction] of transactions.entries()) {
-      const entry = { height: header.height, index, time: header.time };
-      this.#lookups.putSync(lookupKey('time', NOTHING, entry), NOTHING);
-      if (transaction) this.#writeTransaction(transaction, entry, batch.results[index]);
-    }
+    this.#lookups.write(batch, transactions);
     if (validatorsAfter) this.#reigns.putSync(bigEndian(header.height, 8), validatorsAfter);
-    const place = { height: header.height, index: 0, time: header.time };
-    this.#lookups.putSync(lookupKey('proposer', header.proposer, place), NOTHING);
     this.state.prune(header.height, PRUNED_AT_ONCE_MAX);
     this.#meta.putSync(META_LAYOUT, LAYOUT);
     this.#meta.putSync(META_HEIGHT, uint.encode(header.height));
   }
-
-  #writeTransaction(
-    transaction: Transaction,
-    entry: LookupEntry,
-    result: CommitBatch['results'][number] | undefined,
-  ): void {
-    const place = placeBytes(entry);
-    const position = place.subarray(HEIGHT_BYTES);
-    // The first place counts: a replayed transaction stands again in a block, refused, under the same id.
-    if (!this.#transactions.doesExist(transaction.id)) this.#transactions.putSync(transaction.id, position);
-    const put = (lookup: Lookup, value: Uint8Array): void => {
-      this.#lookups.putSync(concat(lookupPrefix(lookup, value), place), NOTHING);
-    };
-    put('type', utf8(transaction.payload.type));
-    put('actor', transaction.signer);
-    put('commitment', nativeSha256(transaction.payload.body));
-    for (const event of result?.events ?? []) {
-      for (const attribute of Object.values(event.attributes)) put('subject', utf8(attribute));
-    }
-  }
-}
-
-/** `time, height, index`: where a transaction stands among those with the same property. */
-function placeBytes({ time, height, index }: LookupEntry): Uint8Array {
-  const bytes = new Uint8Array(2 * HEIGHT_BYTES + PLACE_BYTES);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(time));
-  view.setBigUint64(HEIGHT_BYTES, BigInt(height));
-  view.setUint32(2 * HEIGHT_BYTES, index);
-  return bytes;
-}
-
-function lookupKey(lookup: Lookup, value: Uint8Array, entry: LookupEntry): Uint8Array {
-  return concat(lookupPrefix(lookup, value), placeBytes(entry));
-}
-
-function readPosition(bytes: Uint8Array): TransactionPosition {
-  const entry = Buffer.from(bytes);
-  return { height: Number(entry.readBigUInt64BE(0)), index: entry.readUInt32BE(8) };
 }
