@@ -51,6 +51,7 @@ import {
   type ServerLog,
   startGatewayServer,
 } from './server/index.ts';
+import { summaryRoutes } from './summary/index.ts';
 import type { TlsIdentity } from './tls/index.ts';
 import { loadDefinitions, loadProfiles } from './validation/index.ts';
 import { KeyRotation, type RewrapCount, Vault, type VaultReport, verifyVault } from './vault/index.ts';
@@ -297,6 +298,7 @@ class MemberGateway implements Gateway {
         for (const part of this.#parts) await part.registerRoutes?.(app);
         recordRoutes(app, { store, outbox });
         provenanceRoutes(app, this.context);
+        summaryRoutes(app, this.context);
         fhirRoutes(app, {
           ...{ service, organization, baseUrl: this.url },
           authorizationEndpoint: authorizationEndpointOf(origin),

@@ -1,33 +1,17 @@
 import { type LosslessObject, parseLossless } from '@careledger/fhir';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Caller } from '../caller.ts';
-import {
-  FHIR_BASE_PATH,
-  FhirError,
-  fhirText,
-  maySee,
-  notFound,
-  requireScope,
-  StoredResource,
-} from '../fhir/index.ts';
+import { FHIR_BASE_PATH, fhirText, notFound, requireScope, StoredResource } from '../fhir/index.ts';
 import type { GatewayContext } from '../gateway.ts';
-import { subjectKey } from '../keystore/index.ts';
 import { callerOf } from '../server/index.ts';
-import type { StoredVersion } from '../vault/index.ts';
+import { CHART_RECORDS_MAX, chartOf } from './chart.ts';
 import { type ChartRecord, mergeRecords, type RecordSource } from './merge-records.ts';
 
-/** Records of one longitudinal view: what is beyond is refused, not cut off. */
-export const CHART_RECORDS_MAX = 20_000;
 /** Items of one answer unless `_count` asks for another number. */
 export const ITEMS_DEFAULT = 200;
 export const ITEMS_MAX = 1_000;
-/** Records opened at a time. */
-const STEP = 200;
 
 const SOURCE_EXTENSION = 'https://careledger.example/fhir/source';
 const TIME_EXTENSION = 'https://careledger.example/fhir/clinical-time';
-/** Records about records: the source extension says what they would. */
-const LEFT_OUT: ReadonlySet<string> = new Set(['Provenance', 'AuditEvent', 'Consent']);
 
 /** Where copies in this chart were fetched from, by their local reference. */
 export type SourcesOf = (patientId: string) => Promise<ReadonlyMap<string, RecordSource>>;
@@ -40,32 +24,6 @@ export interface LongitudinalOptions {
 interface OfPatient {
   readonly Params: { readonly id: string };
   readonly Querystring: { readonly _count?: number; readonly _offset?: number };
-}
-
-async function chartOf(
-  { vault, store }: LongitudinalOptions['gateway'],
-  caller: Caller,
-  patientId: string,
-): Promise<readonly StoredVersion[]> {
-  const rows = await vault.reader
-    .selectFrom('version_key')
-    .innerJoin('version', 'version.seq', 'version_key.seq')
-    .select(['version.seq', 'version.type'])
-    .where('key_name', '=', subjectKey(patientId))
-    .where('current', '=', 1)
-    .where('deleted', '=', 0)
-    .orderBy('version.seq')
-    .limit(CHART_RECORDS_MAX + 1)
-    .execute();
-  if (rows.length > CHART_RECORDS_MAX) throw tooLong();
-  const seqs = rows.filter(({ type }) => !LEFT_OUT.has(type)).map(({ seq }) => seq);
-  const seen: StoredVersion[] = [];
-  for (let start = 0; start < seqs.length; start += STEP) {
-    for (const version of await vault.bySeq(seqs.slice(start, start + STEP))) {
-      if (await maySee(store.options, caller, version, 'read')) seen.push(version);
-    }
-  }
-  return seen;
 }
 
 function sourceExtension({ custodian, reference, version }: RecordSource): object {
@@ -120,15 +78,6 @@ async function answer(
   ];
   const bundle = { resourceType: 'Bundle', type: 'collection', link, entry };
   return reply.type('application/fhir+json; charset=utf-8').send(fhirText(bundle));
-}
-
-function tooLong(): FhirError {
-  return new FhirError({
-    status: 422,
-    code: 'too-costly',
-    message: `The chart has more than ${CHART_RECORDS_MAX} records.`,
-    help: 'Search each type on its own, or export the patient’s records.',
-  });
 }
 
 /**
