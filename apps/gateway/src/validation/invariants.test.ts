@@ -103,6 +103,35 @@ describe('invariants in our words', () => {
     expect(answers(key, value, scope(root))).toEqual([false, false]);
   });
 
+  test.each([
+    ['another code', { coding: [{ system: 's', code: 'd' }] }],
+    ['the same code with a display', { coding: [{ system: 's', code: 'c', display: 'C' }] }],
+    ['no coding', { text: 'c' }],
+  ])('obs-7 holds for a component with %s, and FHIRPath agrees', (_what, other) => {
+    const value = { resourceType: 'Observation', code, valueString: 'x', component: [{ code: other }] };
+    expect(answers('obs-7', value, scope(value))).toEqual([true, true]);
+  });
+
+  test('obs-7 does not mind the order of members, and FHIRPath agrees', () => {
+    const component = [{ code: { coding: [{ code: 'c', system: 's' }] } }];
+    const value = { resourceType: 'Observation', code, valueString: 'x', component };
+    expect(answers('obs-7', value, scope(value))).toEqual([false, false]);
+  });
+
+  test('SEC-15: thousands of codings, components and contained resources take no more than one look at each', () => {
+    const some = <Item>(of: (index: number) => Item) =>
+      Array.from({ length: 20_000 }, (_, index) => of(index));
+    const coding = some((index) => ({ system: 's', code: `${index}` }));
+    const component = some((index) => ({ code: { coding: [{ system: 't', code: `${index}` }] } }));
+    const observation = { resourceType: 'Observation', code: { coding }, valueString: 'x', component };
+    expect(DIRECT_RULES['obs-7']?.(observation, scope(observation))).toBe(true);
+    const inner = some((index) => ({ resourceType: 'Patient', id: `${index}` }));
+    const link = some((index) => ({ other: { reference: `#${index}` } }));
+    const root = { resourceType: 'Patient', contained: inner, link };
+    expect(DIRECT_RULES['dom-3']?.(root, scope(root))).toBe(true);
+    expect(link.every(({ other }) => DIRECT_RULES['ref-1']?.(other, scope(root)))).toBe(true);
+  });
+
   test('dom-3: a contained resource that nothing refers to, and the three ways to refer', () => {
     const holds = (root: JsonObject) => DIRECT_RULES['dom-3']?.(root, scope(root));
     expect(holds({ contained: [contained] })).toBe(false);
