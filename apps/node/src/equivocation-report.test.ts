@@ -1,11 +1,14 @@
-import { listMisbehaviour, type Misbehaviour } from '@careledger/capabilities';
+import { listMisbehaviour, type Misbehaviour, nodeByFingerprint } from '@careledger/capabilities';
 import { commitBytes, encodeMessage, prePrepareBytes, prepareBytes } from '@careledger/consensus';
 import { voteBytes } from '@careledger/ledger';
 import { type Signer, toHex } from '@careledger/primitives';
 import { afterEach, expect, test } from 'vitest';
 import { equivocationOf } from './equivocation-report.ts';
+import { openLog } from './log.ts';
 import { RunningNode } from './running-node.ts';
 import { TestConsortium, until } from './testing/test-consortium.ts';
+import { helloOf } from './transport/handshake.ts';
+import { Mesh } from './transport/mesh.ts';
 
 const [one, two] = ['11'.repeat(32), '22'.repeat(32)] as const;
 const position = { chain: new Uint8Array(32).fill(9), engineHeight: 4, view: 2 };
@@ -53,9 +56,10 @@ test('LED-21: the ledger’s bytes of a vote are the engine’s', async () => {
   );
 });
 
-test('LED-21: nodes that see a leader sign two proposals put it on the ledger by themselves, and it stays in office', async () => {
+test('LED-21: nodes that hear a validator commit to two headers put it on the ledger by themselves, and it stays in office', async () => {
   consortium = await TestConsortium.found();
   const nodes: RunningNode[] = [];
+  const closing: (() => unknown)[] = [];
   try {
     for (const place of [0, 1, 2]) {
       const node = await RunningNode.start(consortium.optionsOf(place));
@@ -67,30 +71,50 @@ test('LED-21: nodes that see a leader sign two proposals put it on the ledger by
     const [first] = nodes;
     if (!first) throw new RangeError('three nodes');
     await until(() => first.status().engineHeight > 0, 20_000);
-    const evidence = equivocationOf(twoProposals(consortium));
-    if (!evidence) throw new Error('two proposals are evidence');
-    // What the engine hands out at an equivocation; every node has it.
-    for (const node of nodes) node.reportEquivocation(evidence);
+    const villain = villainMesh(consortium, first);
+    closing.push(() => villain.close());
+    villain.addPeers(
+      nodes.map((node, place) => ({ node: consortium.member(place).node, ...node.addresses.peer })),
+    );
+    const telling = setInterval(() => {
+      for (const bytes of twoCommits(consortium, first.status().engineHeight + 1))
+        villain.broadcast({ kind: 'consensus', bytes });
+    }, 50);
+    closing.push(() => clearInterval(telling));
     const found = (node: RunningNode): readonly Misbehaviour[] =>
       listMisbehaviour(node.chain.store.index.state);
-    await until(() => nodes.every((node) => found(node).length === 1), 20_000);
+    await until(() => nodes.every((node) => found(node).length > 0), 20_000);
     expect(found(first)[0]).toMatchObject({
       organization: consortium.member(3).organization,
       node: consortium.member(3).node,
-      kind: 'pre-prepare',
+      kind: 'commit',
     });
     expect(first.chain.application.info().validators).toHaveLength(4);
   } finally {
+    for (const close of closing.reverse()) await close();
     for (const node of nodes) await node.stop();
   }
 }, 60_000);
 
-function twoProposals({ members, chain }: TestConsortium): { first: Uint8Array; second: Uint8Array } {
+/** The fourth member's node as its consensus peers know it. */
+function villainMesh({ members, ca, chain }: TestConsortium, friend: RunningNode): Mesh {
+  const member = members[3];
+  if (!member) throw new RangeError('four members');
+  const { certificate, node } = member;
+  return new Mesh({
+    tls: { ...certificate, certificateAuthority: ca.certificate },
+    hello: helloOf({ chain, engine: { id: 'pbft', version: 1 }, node }),
+    authenticate: (fingerprint) => nodeByFingerprint(friend.chain.store.index.state, fingerprint),
+    log: openLog(undefined).log,
+    onPeer: () => undefined,
+    onMessage: () => undefined,
+  });
+}
+
+function twoCommits({ members, chain }: TestConsortium, engineHeight: number): readonly Uint8Array[] {
   const guilty = members[3]?.validator;
   if (!guilty) throw new RangeError('four members');
-  const place = { chain, engineHeight: 1, view: 3 };
-  return {
-    first: signed(guilty, prePrepareBytes(place, one)),
-    second: signed(guilty, prePrepareBytes(place, two)),
-  };
+  return [one, two].map((headerHash) =>
+    signed(guilty, commitBytes(chain, { engineHeight, view: 0, time: 5, ledgerHeight: 1, headerHash })),
+  );
 }

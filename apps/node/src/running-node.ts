@@ -139,7 +139,7 @@ export class RunningNode {
   }
 
   /** Puts it on the ledger under this node's own key. Every honest node does so; the first report stands. */
-  reportEquivocation(equivocation: Equivocation): void {
+  #report(equivocation: Equivocation): void {
     const nonce = new Uint8Array(randomBytes(TRANSACTION_NONCE_BYTES));
     const { signer } = this.options;
     const report = reportTransaction(equivocation, { chain: this.chainId, signer, now: Date.now(), nonce });
@@ -266,7 +266,7 @@ export class RunningNode {
     const file = writeEvidence(this.options.folder, 'equivocation', { against, first, second });
     this.log.error({ against, file }, 'a validator signed two contradicting messages');
     const equivocation = equivocationOf(evidence);
-    if (equivocation) this.reportEquivocation(equivocation);
+    if (equivocation) this.#report(equivocation);
   }
 
   /** Nothing can be trusted from here on: keep what shows why, stop taking part, tell whoever runs this node. */
