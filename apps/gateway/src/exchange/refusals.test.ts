@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readConsent } from '@careledger/capabilities';
 import { toBase64Url, toHex } from '@careledger/primitives';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { ExchangeError } from './errors.ts';
 import {
   askAsClinic,
   create,
@@ -129,6 +130,25 @@ describe('refusals tell nothing', () => {
     }
   });
 
+  test('NET-07: who fetches must be allowed to read what is fetched: all types, or those that are named', async () => {
+    const fetch = async (scope: string, type?: string): Promise<number> => {
+      const { status } = await world.clinic.ask({
+        ...{ scope, user: 'practitioner-7', path: `Patient/${clinicPatient}/$fetch` },
+        body: parametersOf({ purpose: 'TREAT', ...(type === undefined ? {} : { type }) }),
+      });
+      return status;
+    };
+    const before = journalLength();
+    const narrow = 'user/Patient.cruds user/Observation.rs';
+    expect(await fetch(narrow)).toBe(403);
+    expect(await fetch(narrow, 'Condition')).toBe(403);
+    expect(await fetch(narrow, 'NoSuchType')).toBe(403);
+    // What the clinic refused by itself never came to the hospital.
+    expect(journalLength()).toBe(before);
+    expect(await fetch(narrow, 'Observation')).toBe(200);
+    expect(journalLength()).toBeGreaterThan(before);
+  });
+
   test('PRIV-26: without a quorum a revocation is applied at once and reads pending until it is final', async () => {
     const { hospital, ledger } = world;
     const revoke = {
@@ -153,5 +173,29 @@ describe('refusals tell nothing', () => {
     const acknowledged = await hospital.ask(revoke);
     expect(acknowledged.text).toContain('revocation/acknowledged');
     expect(readConsent(ledger, granted.consentId)?.revokedAt).toBeGreaterThan(0);
+  });
+
+  test('OFF-09: a revocation whose location still stands reads pending, and is finished when that is withdrawn', async () => {
+    const { hospital, clinic, ledger } = world;
+    const ids = { atCustodian: hospitalPatient, atRecipient: clinicPatient };
+    const { resource, consentId } = await grant(world, hospital, clinic, ids);
+    const { writer, custodian } = hospital.exchange.context;
+    const submit = writer.submit;
+    const without = vi.spyOn(writer, 'submit').mockImplementation(async (type, body) => {
+      if (type !== 'locator/withdraw') return submit(type, body);
+      throw new ExchangeError('exchange/ledger-unavailable', 'The ledger does not take this now.');
+    });
+    const revoke = () =>
+      hospital.ask({
+        ...{ method: 'PUT', path: `Consent/${resource}`, scope: 'patient/*.cruds', patient: hospitalPatient },
+        body: { resourceType: 'Consent', id: resource, status: 'inactive' },
+      });
+    const pending = await revoke();
+    expect([pending.status, pending.text.includes('revocation/pending')]).toEqual([202, true]);
+    expect(readConsent(ledger, consentId)?.revokedAt).toBeGreaterThan(0);
+    expect((await custodian.consent(consentId))?.state).toBe('granted');
+    without.mockRestore();
+    expect((await revoke()).text).toContain('revocation/acknowledged');
+    expect((await custodian.consent(consentId))?.state).toBe('revoked');
   });
 });
