@@ -6,6 +6,7 @@ import { bulkExportPart } from './bulk-export/index.ts';
 import { type EventFields, journalEvent, openExchange, partOf } from './exchange/index.ts';
 import type { GatewayContext, GatewayPart } from './gateway.ts';
 import { longitudinalRoutes } from './longitudinal/index.ts';
+import { EXCHANGE_OPERATIONS } from './own-operations.ts';
 import { rightsPart } from './rights/index.ts';
 import type { TlsIdentity } from './tls/index.ts';
 
@@ -50,7 +51,7 @@ export async function createExchange(
   const rights = await rightsPart(context, append);
   return {
     ...part,
-    operations: [...(part.operations ?? []), ...(bulk.operations ?? []), ...(rights.operations ?? [])],
+    operations: [...EXCHANGE_OPERATIONS, ...(bulk.operations ?? []), ...(rights.operations ?? [])],
     registerRoutes: async (app) => {
       await part.registerRoutes?.(app);
       await bulk.registerRoutes?.(app);

@@ -218,6 +218,9 @@ describe('a member’s gateway over HTTPS', () => {
     expect(parameters).toEqual(expect.arrayContaining(['_id', 'code', 'date', 'patient']));
     expect(parameters).toContain('value-quantity');
     expect(parameters).not.toContain('_text');
+    const patient = rest.resource.find(({ type }: { type: string }) => type === 'Patient');
+    const operations = patient.operation.map(({ name }: { name: string }) => name);
+    expect(operations).toEqual(expect.arrayContaining(['everything', 'provenance', 'summary']));
   });
 
   it('IOP-03: HEAD tells what GET would; other formats than JSON are refused as an OperationOutcome', async () => {

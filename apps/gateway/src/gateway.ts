@@ -42,6 +42,7 @@ import {
   type OutboxMetrics,
   requireAnchorsKnown,
 } from './outbox/index.ts';
+import { OWN_OPERATIONS } from './own-operations.ts';
 import { provenanceRoutes } from './provenance/index.ts';
 import {
   type GatewayServer,
@@ -303,7 +304,7 @@ class MemberGateway implements Gateway {
           ...{ service, organization, baseUrl: this.url },
           authorizationEndpoint: authorizationEndpointOf(origin),
           tokenEndpoint: tokenEndpointOf(origin),
-          operations: this.#parts.flatMap(({ operations = [] }) => operations),
+          operations: [...OWN_OPERATIONS, ...this.#parts.flatMap(({ operations = [] }) => operations)],
           intercept: (request, reply, caller) => this.#intercept(request, reply, caller),
         });
       },

@@ -17,7 +17,7 @@ export interface ServedOperation {
   readonly name: string;
   /** Canonical URL of its OperationDefinition. */
   readonly definition: string;
-  /** Absent: on the system. */
+  /** Absent: on the system; `*`: on every type. */
   readonly type?: string;
 }
 
@@ -59,7 +59,9 @@ function operationsOf(type: string, others: readonly ServedOperation[]): readonl
     const defined = of === 'Type' ? 'Resource' : type;
     names.set(name, `http://hl7.org/fhir/OperationDefinition/${defined}-${name}`);
   }
-  for (const other of others) if (other.type === type) names.set(other.name, other.definition);
+  for (const other of others) {
+    if (other.type === type || other.type === '*') names.set(other.name, other.definition);
+  }
   return [...names].map(([name, definition]) => ({ name, definition }));
 }
 
