@@ -2,8 +2,6 @@
 export const PARTLY: Readonly<Record<string, string>> = {
   'LED-17': 'inputs up to a few MiB, not 1 GB',
   'LED-18': 'every birth date of 130 years, not all 10^9 social security numbers',
-  'LED-21': 'outvoted and named in the simulator; no evidence transaction on the ledger',
-  'LED-34': 'sizes are reported and a snapshot can be made; a node does not prune yet',
   'CRY-05':
     'certificates of nodes and gateways, revoked by membership state; no certificates for users, no CRL or OCSP',
   'NET-07':
