@@ -25,7 +25,10 @@ export function decrypt(key: Uint8Array, sealed: Uint8Array, associated: Uint8Ar
   decipher.setAAD(associated);
   decipher.setAuthTag(sealed.subarray(tagAt));
   try {
-    return concat(decipher.update(sealed.subarray(NONCE_BYTES, tagAt)), decipher.final());
+    const plaintext = decipher.update(sealed.subarray(NONCE_BYTES, tagAt));
+    // A stream cipher: all of it came with `update`, and `final` says whether the tag is right.
+    decipher.final();
+    return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
   } catch {
     return undefined;
   }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { commitmentOf, recordLeafCodec } from '@careledger/ledger';
+import { commitmentOf } from '@careledger/ledger';
 import {
   bytes,
   type Codec,
+  concat,
   encodeCbor,
   equalBytes,
   fixedBytes,
@@ -75,14 +76,27 @@ export interface SealedRecord {
 const ENVELOPE_DOMAIN = 'careledger/vault/envelope/1';
 const KEY_DOMAIN = 'careledger/vault/data-key/1';
 
-function identityBytes(domain: string, identity: VersionIdentity): Uint8Array {
+/** CBOR's head of an array of nine: a domain and what follows. */
+const BOUND_HEAD = Uint8Array.of(0x89);
+const ENVELOPE_PREFIX = concat(BOUND_HEAD, encodeCbor(ENVELOPE_DOMAIN));
+const KEY_PREFIX = concat(BOUND_HEAD, encodeCbor(KEY_DOMAIN));
+
+/** Associated data of an envelope and of its wrapped keys: CBOR of the domain and the fields, which are encoded once. */
+interface Binding {
+  readonly envelope: Uint8Array;
+  readonly key: Uint8Array;
+}
+
+function bindingOf(identity: VersionIdentity): Binding {
   const { type, id, version, time, deleted, actor, validation, validator } = identity;
-  return encodeCbor([domain, type, id, version, time, deleted, actor, validation, validator]);
+  // Without its own head of one byte: the array's elements.
+  const fields = encodeCbor([type, id, version, time, deleted, actor, validation, validator]).subarray(1);
+  return { envelope: concat(ENVELOPE_PREFIX, fields), key: concat(KEY_PREFIX, fields) };
 }
 
 /** What a wrapped data key is bound to. */
 export function dataKeyContext(identity: VersionIdentity): Uint8Array {
-  return identityBytes(KEY_DOMAIN, identity);
+  return bindingOf(identity).key;
 }
 
 /** The keys that may open a record: its subjects', or the organization's when it is nobody's. */
@@ -97,11 +111,11 @@ export function sealRecord(
   content: EnvelopeContent,
 ): SealedRecord {
   const dataKey = randomBytes(DATA_KEY_BYTES);
-  const envelope = encrypt(dataKey, contentCodec.encode(content), identityBytes(ENVELOPE_DOMAIN, identity));
-  const context = dataKeyContext(identity);
+  const binding = bindingOf(identity);
+  const envelope = encrypt(dataKey, contentCodec.encode(content), binding.envelope);
   const keys = keyNamesOf(content.subjects).map((keyName) => ({
     keyName,
-    wrapped: keystore.wrap(keyName, dataKey, context),
+    wrapped: keystore.wrap(keyName, dataKey, binding.key),
   }));
   dataKey.fill(0);
   return { envelope, keys };
@@ -149,9 +163,10 @@ export function openRecord(
   identity: VersionIdentity,
   sealed: SealedRecord,
 ): OpenedRecord {
-  const dataKey = unwrapAny(keystore, sealed.keys, dataKeyContext(identity));
+  const binding = bindingOf(identity);
+  const dataKey = unwrapAny(keystore, sealed.keys, binding.key);
   if (typeof dataKey === 'string') return { ok: false, fault: dataKey };
-  const encoded = decrypt(dataKey, sealed.envelope, identityBytes(ENVELOPE_DOMAIN, identity));
+  const encoded = decrypt(dataKey, sealed.envelope, binding.envelope);
   dataKey.fill(0);
   const content = encoded && decodeContent(encoded);
   if (!content) return { ok: false, fault: 'envelope' };
@@ -161,12 +176,7 @@ export function openRecord(
   return isSame ? { ok: true, content } : { ok: false, fault: 'subjects' };
 }
 
-/** Does the leaf commit to exactly this text? For a version that is no deletion. */
-export function isCommitted(content: EnvelopeContent, leaf: Uint8Array): boolean {
-  try {
-    const commitment = commitmentOf({ salt: content.salt, bytes: content.text });
-    return equalBytes(recordLeafCodec.decode(leaf).commitment, commitment);
-  } catch {
-    return false;
-  }
+/** Is this the commitment to exactly this text? For a version that is no deletion. */
+export function isCommitted(content: EnvelopeContent, commitment: Uint8Array): boolean {
+  return equalBytes(commitment, commitmentOf({ salt: content.salt, bytes: content.text }));
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { tombstoneLeafCodec, tombstoneLeafHash } from '@careledger/capabilities';
-import { commitmentOf, leafBytes, recordLeafHash, retireKeyOf } from '@careledger/ledger';
-import { equalBytes, type OrganizationId } from '@careledger/primitives';
+import { commitmentOf, leafBytes, merkleLeafHash, recordLeafCodec, retireKeyOf } from '@careledger/ledger';
+import { type Codec, equalBytes, type OrganizationId } from '@careledger/primitives';
 import type { Keystore } from '../keystore/index.ts';
 import { type DocumentContent, documentManifest } from './document-content.ts';
 import { VaultError } from './errors.ts';
@@ -14,13 +14,7 @@ import {
   sealRecord,
   type WrappedKey,
 } from './record-envelope.ts';
-import {
-  type DocumentRow,
-  hashOfLeaf,
-  type RecordKey,
-  type VersionRow,
-  type VersionToInsert,
-} from './vault-rows.ts';
+import type { DocumentRow, RecordKey, VersionRow, VersionToInsert } from './vault-rows.ts';
 
 const SECRET_BYTES = 32;
 
@@ -113,7 +107,8 @@ function leafOf(
     retireKey: retireKeyOf({ organization, retireSecret: content.retireSecret }),
     ...(replaces ? { supersedes: replaces.leafHash } : {}),
   };
-  return { leaf: leafBytes(leaf), hash: recordLeafHash(leaf) };
+  const encoded = leafBytes(leaf);
+  return { leaf: encoded, hash: merkleLeafHash(encoded) };
 }
 
 function tombstoneOf(content: EnvelopeContent, replaces: StoredVersion | undefined): MadeLeaf {
@@ -128,7 +123,8 @@ export function documentLeafOf(organization: OrganizationId, document: DocumentC
     commitment: commitmentOf({ salt: document.salt, bytes: documentManifest(document) }),
     retireKey: retireKeyOf({ organization, retireSecret: document.retireSecret }),
   };
-  return { leaf: leafBytes(leaf), hash: recordLeafHash(leaf) };
+  const encoded = leafBytes(leaf);
+  return { leaf: encoded, hash: merkleLeafHash(encoded) };
 }
 
 /** What becomes of a document between two versions: a new one, the same one, or none any more. */
@@ -193,14 +189,25 @@ export type InspectedRow =
   | { readonly ok: true; readonly version: StoredVersion }
   | { readonly ok: false; readonly fault: RecordFault };
 
-function leafFault(row: VersionRow, content: EnvelopeContent): RecordFault | undefined {
-  const hash = hashOfLeaf(row);
-  if (!hash || !Buffer.from(hash).equals(row.leaf_hash)) return 'leaf hash';
-  if (row.deleted === 1) {
-    const { salt } = tombstoneLeafCodec.decode(row.leaf);
-    return Buffer.from(salt).equals(content.salt) ? undefined : 'commitment';
+/** `undefined` for bytes that are no such leaf. */
+function decoded<Leaf>(codec: Codec<Leaf>, leaf: Uint8Array): Leaf | undefined {
+  try {
+    return codec.decode(leaf);
+  } catch {
+    return undefined;
   }
-  return isCommitted(content, row.leaf) ? undefined : 'commitment';
+}
+
+function leafFault(row: VersionRow, content: EnvelopeContent): RecordFault | undefined {
+  if (row.deleted === 1) {
+    const tombstone = decoded(tombstoneLeafCodec, row.leaf);
+    if (!tombstone || !equalBytes(tombstoneLeafHash(tombstone), row.leaf_hash)) return 'leaf hash';
+    return equalBytes(tombstone.salt, content.salt) ? undefined : 'commitment';
+  }
+  const leaf = decoded(recordLeafCodec, row.leaf);
+  // A leaf has one encoding: what decodes is what its hash is made over.
+  if (!leaf || !equalBytes(merkleLeafHash(row.leaf), row.leaf_hash)) return 'leaf hash';
+  return isCommitted(content, leaf.commitment) ? undefined : 'commitment';
 }
 
 /** Opens a row's envelope and compares it with its leaf. */
@@ -210,6 +217,7 @@ export function inspectRow(keystore: Keystore, row: VersionRow, keys: readonly W
   if (!opened.ok) return opened;
   const fault = leafFault(row, opened.content);
   if (fault) return { ok: false, fault };
-  const text = Buffer.from(opened.content.text).toString('utf8');
+  const { buffer, byteOffset, length } = opened.content.text;
+  const text = Buffer.from(buffer, byteOffset, length).toString('utf8');
   return { ok: true, version: { ...summary, ...openedFields(opened.content, text) } };
 }

@@ -1,5 +1,3 @@
-import { tombstoneLeafCodec, tombstoneLeafHash } from '@careledger/capabilities';
-import { recordLeafCodec, recordLeafHash } from '@careledger/ledger';
 import type { OrganizationId } from '@careledger/primitives';
 import type { Compilable, Kysely, Selectable, Transaction } from 'kysely';
 import type { KeyName } from '../keystore/index.ts';
@@ -239,16 +237,6 @@ export async function livePatientsAmong(
   const live = new Set<string>();
   for (const one of ids) for (const { id } of await selectLivePatient.run(reader, { id: one })) live.add(id);
   return live;
-}
-
-/** RFC 9162 hash of the leaf in a row, or `undefined` when its bytes are no leaf. */
-export function hashOfLeaf(row: VersionRow): Uint8Array | undefined {
-  try {
-    if (row.deleted === 1) return tombstoneLeafHash(tombstoneLeafCodec.decode(row.leaf));
-    return recordLeafHash(recordLeafCodec.decode(row.leaf));
-  } catch {
-    return undefined;
-  }
 }
 
 const addToCounter = new HotQuery<
