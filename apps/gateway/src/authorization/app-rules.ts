@@ -7,6 +7,9 @@ import type { AuthorizationStore } from './store/authorization-store.ts';
 /** The one form of answer that is given: parameters in the redirect's query. */
 const RESPONSE_MODE = 'query';
 
+/** Claim of a token whose grant binds its app to one patient, beside that patient. */
+export const BOUND_CLAIM = 'patient_bound';
+
 /** The scopes that a code or refresh token was granted with, at the token endpoint. */
 function scopesOfSource({ oidc }: KoaContextWithOIDC): string | undefined {
   const { AuthorizationCode: code, RefreshToken: token } = oidc.entities;
@@ -52,11 +55,12 @@ export function createAppRules(options: {
       }
     },
     tokenClaims: async (subject, grantId) => {
-      const { patient, encounter } = await store.grantContext(grantId);
+      const { patient, encounter, isBound } = await store.grantContext(grantId);
       return {
         user: subject,
         ...(patient === undefined ? {} : { patient }),
         ...(encounter === undefined ? {} : { encounter }),
+        ...(isBound ? { [BOUND_CLAIM]: true } : {}),
       };
     },
   };
@@ -75,7 +79,7 @@ export async function completeTokenAnswer(store: AuthorizationStore, ctx: KoaCon
   } = ctx.oidc.entities;
   const body = ctx.body as Record<string, unknown> | undefined;
   if (!grant?.jti || !access || typeof body?.access_token !== 'string') return;
-  const { needPatientBanner, ...context } = await store.grantContext(grant.jti);
+  const { needPatientBanner, isBound: _bound, ...context } = await store.grantContext(grant.jti);
   const source = new Set([...(code ?? token ?? access).scopes]);
   const words = grant.getOIDCScopeFiltered(source);
   ctx.body = {

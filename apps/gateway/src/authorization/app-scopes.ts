@@ -2,7 +2,7 @@ import type { RegisteredClient } from './clients.ts';
 import { type Role, roleCeiling } from './roles.ts';
 import { formatScope, grantScopes, narrowScopes, parseScope } from './scopes.ts';
 import { SMART_SCOPES } from './smart-configuration.ts';
-import { resourceScopes } from './user-caller.ts';
+import { isBoundToPatient, resourceScopes } from './user-caller.ts';
 
 const LETTERS = ['create', 'read', 'update', 'delete', 'search'] as const;
 
@@ -36,8 +36,5 @@ export function userScopes(scopes: readonly string[], roles: readonly Role[]): r
 
 /** Does an app with these scopes work on one patient? */
 export function needsPatient(scopes: readonly string[]): boolean {
-  return (
-    scopes.includes('launch/patient') ||
-    resourceScopes(scopes.join(' ')).some((scope) => scope.context === 'patient')
-  );
+  return scopes.includes('launch/patient') || isBoundToPatient(resourceScopes(scopes.join(' ')));
 }

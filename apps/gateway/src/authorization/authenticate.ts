@@ -34,6 +34,8 @@ export interface UserToken {
   readonly subject: string;
   readonly scope: string;
   readonly patient?: string;
+  /** Its grant binds the app to this patient, whichever scopes the token has. */
+  readonly isBound?: boolean;
   /** `x5t#S256` of the certificate that it is bound to. */
   readonly thumbprint?: string;
 }
@@ -194,11 +196,11 @@ async function appCaller(
     checkBinding({ cnf: { 'x5t#S256': found.thumbprint } }, client, certificate);
   }
   const user = await options.users.findBySubject(found.subject);
-  const { scope, patient } = found;
+  const { scope, patient, isBound = false } = found;
   const caller =
     user &&
     userCaller({
-      ...{ user, scope, organization: options.organization, clientScopes: client.scopes },
+      ...{ user, scope, isBound, organization: options.organization, clientScopes: client.scopes },
       ...(patient === undefined ? {} : { patient }),
     });
   return caller ?? refuse('token/user-not-in-force', 'The user of this token is not in force here.');

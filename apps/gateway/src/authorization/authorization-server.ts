@@ -12,7 +12,7 @@ import {
   STYLE_PATH,
   tokenEndpointOf,
 } from './addresses.ts';
-import { completeTokenAnswer, createAppRules } from './app-rules.ts';
+import { BOUND_CLAIM, completeTokenAnswer, createAppRules } from './app-rules.ts';
 import { type Authenticate, createAuthenticator, type UserToken } from './authenticate.ts';
 import { createBackendServices } from './backend-services.ts';
 import type { ClientRegistry } from './clients.ts';
@@ -125,6 +125,7 @@ async function findUserToken(provider: Provider, value: string): Promise<UserTok
     subject: token.accountId,
     scope: token.scope ?? '',
     ...(typeof patient === 'string' ? { patient } : {}),
+    isBound: token.extra?.[BOUND_CLAIM] === true,
     ...(typeof thumbprint === 'string' ? { thumbprint } : {}),
   };
 }

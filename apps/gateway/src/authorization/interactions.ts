@@ -11,7 +11,7 @@ import { consentPage, errorPage, type PatientEntry, patientPage, signInPage } fr
 import { sendPage } from './pages/send-page.ts';
 import { readBody } from './read-body.ts';
 import type { AuthorizationStore, LaunchContext } from './store/authorization-store.ts';
-import { userCaller } from './user-caller.ts';
+import { isBoundToPatient, resourceScopes, userCaller } from './user-caller.ts';
 import { signIn } from './users/sign-in.ts';
 import type { RegisteredUser, UserRegistry } from './users/users.ts';
 
@@ -274,6 +274,7 @@ export class InteractionPages {
       ...(patient === undefined ? {} : { patient }),
       ...(encounter === undefined || !withEncounter ? {} : { encounter }),
       ...(needPatientBanner === undefined ? {} : { needPatientBanner }),
+      ...(isBoundToPatient(resourceScopes(resources.join(' '))) ? { isBound: true } : {}),
     };
     await store.setGrantContext(grantId, context, GRANT_SECONDS);
     interaction.params.scope = scopes.join(' ');

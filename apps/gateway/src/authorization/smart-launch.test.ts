@@ -273,6 +273,26 @@ describe('codes and tokens', () => {
     expect((await readFhir(world, next.json.access_token, 'Observation')).status).toBe(401);
   });
 
+  it('PRIV-20: an app that is bound to one patient stays so, whatever scopes it refreshes with or loses', async () => {
+    const fields = { scope: 'launch/patient offline_access patient/Observation.rs user/Patient.rs' };
+    const { json } = await launched({ name: 'doctor', patient: world.patients[1], fields });
+    const patientsOf = async (token: string) =>
+      (await readFhir(world, token, 'Patient')).json.entry.map(
+        ({ resource }: { resource: { id: string } }) => resource.id,
+      );
+    expect(await patientsOf(json.access_token)).toEqual([world.patients[1]]);
+    const fewer = await postForm(world, 'token', {
+      ...{ grant_type: 'refresh_token', client_id: 'growth-chart', refresh_token: json.refresh_token },
+      scope: 'user/Patient.rs',
+    });
+    expect(fewer.json).not.toHaveProperty('isBound');
+    expect(await patientsOf(fewer.json.access_token)).toEqual([world.patients[1]]);
+    const app = world.clients.get('growth-chart') ?? expect.fail('the app is registered');
+    world.clients.set('growth-chart', { ...app, scopes: ['user/Patient.rs'] });
+    expect(await patientsOf(json.access_token)).toEqual([world.patients[1]]);
+    world.clients.set('growth-chart', app);
+  });
+
   it('an access token expires after five minutes', async () => {
     const { json } = await launched({ name: 'patient' });
     world.clock.offset = 301_000;

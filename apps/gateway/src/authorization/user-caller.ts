@@ -21,6 +21,8 @@ export interface UserGrant {
   readonly clientScopes: readonly string[];
   /** The Patient that the app was launched for, or that was picked. */
   readonly patient?: string;
+  /** The app was granted a `patient/` scope, whichever of its scopes this token has: a refresh may ask for fewer. */
+  readonly isBound?: boolean;
 }
 
 /** The scopes in a text that are about resources. */
@@ -29,6 +31,11 @@ export function resourceScopes(text: string): readonly Scope[] {
     .split(' ')
     .map(parseScope)
     .filter((scope) => scope !== undefined);
+}
+
+/** Is an app with these scopes bound to one patient? */
+export function isBoundToPatient(scopes: readonly Scope[]): boolean {
+  return scopes.some(({ context }) => context === 'patient');
 }
 
 /**
@@ -42,9 +49,10 @@ export function resourceScopes(text: string): readonly Scope[] {
  */
 export function userCaller(grant: UserGrant): Caller | undefined {
   const { user, organization } = grant;
-  const registered = narrowScopes(resourceScopes(grant.scope), resourceScopes(grant.clientScopes.join(' ')));
+  const granted = resourceScopes(grant.scope);
+  const registered = narrowScopes(granted, resourceScopes(grant.clientScopes.join(' ')));
   const isPatient = user.roles.includes('patient');
-  const isBound = isPatient || registered.some((scope) => scope.context === 'patient');
+  const isBound = isPatient || grant.isBound === true || isBoundToPatient(granted);
   const roles = user.roles.filter((role) => !isPatient || role === 'patient');
   const scopes = narrowScopes(registered, roleCeiling(roles));
   const caller = { organization, subject: user.subject, scopes, roles };

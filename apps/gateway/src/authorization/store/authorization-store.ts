@@ -16,7 +16,11 @@ export interface LaunchContext {
 }
 
 /** What a grant is about besides its scopes. */
-export type GrantContext = Omit<LaunchContext, 'subject' | 'patient'> & { readonly patient?: string };
+export type GrantContext = Omit<LaunchContext, 'subject' | 'patient'> & {
+  readonly patient?: string;
+  /** The grant has a `patient/` scope: what it gives is this patient's alone. */
+  readonly isBound?: boolean;
+};
 
 /** A bearer secret is kept as its hash: who reads the file cannot use what stands in it. */
 export function secretHash(secret: string): string {
