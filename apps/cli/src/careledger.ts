@@ -85,6 +85,21 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import('./commands/import.ts')).registerDrift,
   },
   {
+    name: 'bulk-export',
+    description: "download a member's records as NDJSON, with the proofs of their origin",
+    load: async () => (await import('./commands/bulk-export.ts')).registerBulkExport,
+  },
+  {
+    name: 'keys',
+    description: "a gateway's keys: rotate, rotate-master, back-up, restore",
+    load: async () => (await import('./commands/keys.ts')).registerKeys,
+  },
+  {
+    name: 'users',
+    description: 'who may sign in at a member: list, add, set-password, remove',
+    load: async () => (await import('./commands/users.ts')).registerUsers,
+  },
+  {
     name: 'explain',
     description: 'what an error code means, and what to do',
     load: async () => (await import('./commands/explain.ts')).registerExplain,

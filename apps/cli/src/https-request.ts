@@ -10,6 +10,8 @@ export interface HttpsRequest {
   readonly bytesMax: number;
   /** An answer that takes longer, to its last byte, is given up. */
   readonly millisecondsMax: number;
+  /** Gives the request up before its time. */
+  readonly signal?: AbortSignal;
 }
 
 export interface HttpsAnswer {
@@ -26,8 +28,10 @@ export interface HttpsAnswer {
  */
 export async function requestHttps(url: string, options: HttpsRequest): Promise<HttpsAnswer> {
   const { agent, method, headers, body, bytesMax, millisecondsMax } = options;
+  const tooLate = AbortSignal.timeout(millisecondsMax);
+  const signal = options.signal ? AbortSignal.any([options.signal, tooLate]) : tooLate;
   const answer = await request(url, {
-    ...{ method, headers, dispatcher: agent, signal: AbortSignal.timeout(millisecondsMax) },
+    ...{ method, headers, dispatcher: agent, signal },
     ...(body === undefined ? {} : { body }),
   });
   const parts: Uint8Array[] = [];
@@ -42,4 +46,9 @@ export async function requestHttps(url: string, options: HttpsRequest): Promise<
     headers: answer.headers,
     body: Uint8Array.from(Buffer.concat(parts)),
   };
+}
+
+/** A header that stands once, by its name in small letters. */
+export function headerOf(answer: Pick<HttpsAnswer, 'headers'>, name: string): string | undefined {
+  return [answer.headers[name] ?? []].flat()[0];
 }

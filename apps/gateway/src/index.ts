@@ -3,6 +3,7 @@ export {
   type AssertionExtensions,
   AuthorizationError,
   type ClientRegistry,
+  changeUsers,
   clientRegistry,
   fhirBaseOf,
   generatePrivateJwk,
@@ -10,6 +11,7 @@ export {
   hashPassword,
   LOCAL_OPERATOR,
   mutualTlsAgent,
+  type NewUser,
   OPERATOR_SCOPES,
   ORGANIZATION_SCOPES,
   publicJwkOf,
@@ -21,6 +23,8 @@ export {
   requestToken,
   TokenRequestError,
   tokenEndpointOf,
+  type UserSummary,
+  usersOfFile,
 } from './authorization/index.ts';
 export type { Caller, Scope } from './caller.ts';
 export { type CreateExchangeOptions, createExchange } from './create-exchange.ts';
@@ -33,7 +37,7 @@ export {
   type GatewayPart,
 } from './gateway.ts';
 export type { GatewayKeys, RotatedKeys } from './gateway-keys.ts';
-export { HomeLockError } from './home-lock.ts';
+export { HomeLockError, lockHome } from './home-lock.ts';
 export {
   type Drift,
   type DriftKind,

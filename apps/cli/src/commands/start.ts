@@ -1,6 +1,6 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { isSourceAddress, sourceAddress } from '@careledger/gateway';
+import { isSourceAddress, ROLES, sourceAddress } from '@careledger/gateway';
 import { type Command, InvalidArgumentError } from 'commander';
 import { addDevelopmentPatient, PASSWORDS_FILE } from '../consortium/development-users.ts';
 import { createConsortium, type LocalConsortium } from '../consortium/local-consortium.ts';
@@ -83,15 +83,20 @@ async function start(options: StartOptions): Promise<number> {
       return 130;
     }
     if (options.exit) return outcome ? 0 : 1;
-    reporter.say(
-      `Users and passwords for signing in, for development alone: ${join(folder, PASSWORDS_FILE)}`,
-    );
+    sayWhoSignsIn(folder, reporter);
     reporter.say('Serving. Ctrl-C stops it; the data stays.');
     await interrupted;
     return outcome ? 0 : 1;
   } finally {
     await consortium.stop();
   }
+}
+
+/** A data folder of an earlier version has no users. */
+function sayWhoSignsIn(folder: string, reporter: Reporter): void {
+  const file = join(folder, PASSWORDS_FILE);
+  if (!existsSync(file)) return;
+  reporter.say(`Sign in, for development alone, as ${ROLES.join(', ')}; passwords are in ${file}`);
 }
 
 function untilInterrupted(): Promise<void> {

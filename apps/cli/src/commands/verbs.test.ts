@@ -1,11 +1,18 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { membershipGenesisCodec } from '@careledger/capabilities';
-import { createGateway, type Gateway, mutualTlsAgent, readClientRegistry } from '@careledger/gateway';
+import {
+  createExchange,
+  createGateway,
+  type Gateway,
+  mutualTlsAgent,
+  readClientRegistry,
+} from '@careledger/gateway';
 import { decodeGenesis } from '@careledger/ledger';
 import { createNode, type LedgerNode, readSigningKey } from '@careledger/node';
 import { nodeId, organizationId, toHex } from '@careledger/primitives';
@@ -105,20 +112,26 @@ async function startNode(home: string): Promise<LedgerNode> {
 async function startGateway(home: string, ledger: LedgerNode): Promise<Gateway> {
   const config = readMemberConfig(home);
   const paths = homePaths(home);
+  const tls = {
+    certificate: readFileSync(paths.gatewayCertificate, 'utf8'),
+    privateKey: readFileSync(paths.gatewayPrivateKey, 'utf8'),
+    certificateAuthority: readFileSync(paths.certificateAuthority, 'utf8'),
+  };
+  const clientKey = JSON.parse(readFileSync(paths.clientKey, 'utf8')) as JWK;
+  const trustPath = (): ReturnType<LedgerNode['trustPath']> => ledger.trustPath();
   const started = await createGateway({
     home,
     organization: organizationId(config.organization),
     ledger,
     keystoreSecret: { kind: 'key-file', path: paths.keystoreSecret },
-    tls: {
-      certificate: readFileSync(paths.gatewayCertificate, 'utf8'),
-      privateKey: readFileSync(paths.gatewayPrivateKey, 'utf8'),
-      certificateAuthority: readFileSync(paths.certificateAuthority, 'utf8'),
-    },
+    tls,
     port: config.ports.fhir,
     authorizationKey: JSON.parse(readFileSync(paths.authorizationKey, 'utf8')) as JWK,
     clients: await readClientRegistry(resolve(home, config.clientsFile)),
+    trustPath,
     log: { info: () => undefined, error: () => undefined },
+    // Bulk exports are journalled by the exchange.
+    parts: [(context) => createExchange(context, { tls, trustPath, clientKey, members: [] })],
   });
   await started.start();
   return started;
@@ -204,6 +217,9 @@ describe('careledger', () => {
       'import',
       'drift',
       'explain',
+      'bulk-export',
+      'keys',
+      'users',
       'blocks',
       'transactions',
       'history',
@@ -426,6 +442,136 @@ describe('careledger', () => {
     const mixed = await local('export', ...span, '--from', '1', '--out', join(folder, 'x'), '--json');
     expect([mixed.code, JSON.parse(mixed.error).error.code]).toEqual([1, 'cli/range']);
   });
+
+  it('DEP-01, IOP-05: exports records in bulk, with their proofs, for its owner alone', async () => {
+    const file = join(folder, 'bulk.json');
+    writeFileSync(file, JSON.stringify({ resourceType: 'Patient', id: 'bulk-1', gender: 'other' }));
+    expect(await local('import', file, '--organization', HOSPITAL)).toMatchObject({ code: 0 });
+    const output = join(folder, 'records');
+    const words = ['bulk-export', '--organization', HOSPITAL, '--type', 'Patient', '--json', '--output'];
+    // One job more than a caller may have: each is ended behind itself.
+    const outputs = [output, ...Array.from({ length: 5 }, (_each, at) => `${output}-${at}`)];
+    const reports: { readonly files: readonly { readonly name: string; readonly lines: number }[] }[] = [];
+    for (const each of outputs) {
+      const answer = await local(...words, each);
+      expect([answer.code, answer.error]).toEqual([0, expect.not.stringContaining('"error"')]);
+      reports.push(JSON.parse(answer.out));
+    }
+    const [report] = reports;
+    expect(report?.files.map(({ name }) => name)).toEqual(['Patient-0.ndjson', 'proofs-Patient-0.ndjson']);
+    expect(new Set(report?.files.map(({ lines }) => lines)).size).toBe(1);
+    const records = readFileSync(join(output, 'Patient-0.ndjson'), 'utf8').trim().split('\n');
+    expect(records.map((line) => JSON.parse(line).gender)).toContain('other');
+    const [proof] = readFileSync(join(output, 'proofs-Patient-0.ndjson'), 'utf8').split('\n');
+    expect(JSON.parse(proof ?? '')).toMatchObject({ reference: expect.stringMatching(/^Patient\//) });
+    expect(statSync(output).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(output)) expect(statSync(join(output, name)).mode & 0o777).toBe(0o600);
+    expect(readdirSync(output).sort()).toEqual([
+      'Patient-0.ndjson',
+      'manifest.json',
+      'proofs-Patient-0.ndjson',
+    ]);
+
+    const again = await local(...words, output);
+    expect([again.code, JSON.parse(again.error).error.code]).toEqual([1, 'cli/file-exists']);
+    const absent = await local(...words, `${output}-x`, '--group', 'nobody');
+    expect([absent.code, JSON.parse(absent.error).error.code]).toEqual([1, 'export/refused']);
+    expect((await run('bulk-export', '--organization', HOSPITAL)).code).toBe(2);
+  }, 60_000);
+
+  it('SEC-15: rotates and backs up the keys of a running member, and restores those of one that stands still', async () => {
+    const hospital = ['--organization', HOSPITAL, '--json'];
+    const home = (place: number): string =>
+      join(folder, '.careledger', consortium.organizations[place]?.home ?? '');
+    const rotated = await local('keys', 'rotate', 'organization', ...hospital);
+    expect([rotated.code, JSON.parse(rotated.out)]).toMatchObject([0, { rotated: 1, unfinished: 0 }]);
+    const unknown = await local('keys', 'rotate', 'Patient/nobody', ...hospital);
+    expect([unknown.code, JSON.parse(unknown.error).error.code]).toEqual([1, 'keystore/no-key']);
+    expect((await local('keys', 'rotate', 'nobody', ...hospital)).code).toBe(2);
+
+    const secret = readFileSync(homePaths(home(0)).keystoreSecret, 'utf8');
+    expect(await local('keys', 'rotate-master', ...hospital)).toMatchObject({ code: 0 });
+    expect(readFileSync(homePaths(home(0)).keystoreSecret, 'utf8')).not.toBe(secret);
+
+    const backup = join(folder, 'keys.backup');
+    const made = await local('keys', 'back-up', ...hospital, '--out', backup);
+    expect([made.code, JSON.parse(made.out).keys]).toEqual([0, expect.any(Number)]);
+    expect(statSync(backup).mode & 0o777).toBe(0o600);
+    const twice = await local('keys', 'back-up', ...hospital, '--out', backup);
+    expect([twice.code, JSON.parse(twice.error).error.code]).toEqual([1, 'cli/file-exists']);
+    const running = await local('keys', 'restore', backup, ...hospital);
+    expect([running.code, JSON.parse(running.error).error.code]).toEqual([1, 'gateway/in-use']);
+
+    // The third member has no gateway here. Its epoch's key is what opens the hospital's backup in this test.
+    const third = ['--organization', String(consortium.organizations[2]?.name), '--json'];
+    const standing = await local('keys', 'restore', backup, ...third);
+    expect([standing.code, JSON.parse(standing.error).error.code]).toEqual([1, 'keystore/exists']);
+    rmSync(homePaths(home(2)).keystore, { recursive: true });
+    const gone = await local('keys', 'restore', backup, ...third);
+    expect([gone.code, JSON.parse(gone.error).error.code]).toEqual([1, 'keystore/epoch-gone']);
+    cpSync(homePaths(home(0)).backupEpochs, homePaths(home(2)).backupEpochs, { recursive: true });
+    const restored = await local('keys', 'restore', backup, ...third);
+    expect([restored.code, JSON.parse(restored.out)]).toMatchObject([
+      0,
+      { keys: JSON.parse(made.out).keys, leftOut: 0 },
+    ]);
+    const still = await local('keys', 'rotate', 'all', ...third);
+    expect([still.code, JSON.parse(still.error).error.code]).toEqual([1, 'member/not-running']);
+  }, 60_000);
+
+  it('NET-07: users of a member are added, listed, given another password and removed; passwords come by standard input', async () => {
+    const hospital = ['--organization', HOSPITAL, '--json'];
+    const file = homePaths(join(folder, '.careledger', consortium.organizations[0]?.home ?? '')).users;
+    const typed = async (password: string, ...words: readonly string[]): Promise<Run> => {
+      const input = vi.spyOn(process, 'stdin', 'get');
+      input.mockReturnValue(Object.assign(Readable.from([`${password}\n`]), { isTTY: false }) as never);
+      try {
+        return await local(...words, ...hospital);
+      } finally {
+        input.mockRestore();
+      }
+    };
+    const hashOf = (name: string): string | undefined =>
+      (
+        JSON.parse(readFileSync(file, 'utf8')) as { users: { name: string; passwordHash: string }[] }
+      ).users.find((user) => user.name === name)?.passwordHash;
+    const before = JSON.parse((await local('users', 'list', ...hospital)).out).users;
+
+    const add = ['users', 'add', 'm.okafor', '--roles', 'provider,auditor'];
+    const added = await typed('correct horse battery', ...add);
+    expect([added.code, added.error]).toEqual([0, '']);
+    const first = hashOf('m.okafor');
+    expect(first).toMatch(/^scrypt\$/);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const listed = await local('users', 'list', ...hospital);
+    expect(JSON.parse(listed.out).users).toEqual([
+      ...before,
+      { name: 'm.okafor', roles: ['provider', 'auditor'], disabled: false },
+    ]);
+    expect(listed.out).not.toContain('scrypt');
+    await typed('another one entirely', 'users', 'set-password', 'M.Okafor');
+    expect(hashOf('m.okafor')).not.toBe(first);
+
+    const standing = readFileSync(file, 'utf8');
+    const refused: readonly (readonly [string, readonly string[], string])[] = [
+      ['correct horse battery', add, 'users/taken'],
+      ['too short', ['users', 'add', 'x', '--roles', 'payer'], 'users/password'],
+      ['', ['users', 'add', 'x', '--roles', 'payer'], 'cli/password'],
+      ['correct horse battery', ['users', 'add', 'x', '--roles', 'patient'], 'users/invalid'],
+      ['correct horse battery', ['users', 'set-password', 'nobody'], 'users/unknown'],
+    ];
+    for (const [password, words, code] of refused) {
+      const answer = await typed(password, ...words);
+      expect([answer.code, JSON.parse(answer.error).error.code]).toEqual([1, code]);
+    }
+    expect((await local('users', 'add', 'x', '--roles', 'king', ...hospital)).code).toBe(2);
+    expect(readFileSync(file, 'utf8')).toBe(standing);
+
+    expect(await local('users', 'remove', 'm.okafor', ...hospital)).toMatchObject({ code: 0 });
+    expect(JSON.parse((await local('users', 'list', ...hospital)).out).users).toEqual(before);
+    const nobody = await local('users', 'remove', 'm.okafor', ...hospital);
+    expect([nobody.code, JSON.parse(nobody.error).error.code]).toEqual([1, 'users/unknown']);
+  }, 60_000);
 
   it('explains an error code', async () => {
     const known = await run('explain', 'member/not-running', '--json');

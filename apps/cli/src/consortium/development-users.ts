@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { dirname, join } from 'node:path';
 import { hashPassword, type RegisteredClient, ROLES } from '@careledger/gateway';
 import { type OrganizationId, organizationId } from '@careledger/primitives';
+import { homePaths } from './member-config.ts';
 
 /** The file with the passwords, in the data folder: for its owner's eyes alone. */
 export const PASSWORDS_FILE = 'development-passwords.txt';
@@ -22,12 +23,8 @@ interface UserEntry {
   readonly patient?: string;
 }
 
-function usersFile(home: string): string {
-  return join(home, 'gateway', 'authorization', 'users.json');
-}
-
 function writeUsers(home: string, users: readonly UserEntry[]): void {
-  const file = usersFile(home);
+  const file = homePaths(home).users;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   writeFileSync(`${file}.new`, `${JSON.stringify({ users }, null, 2)}\n`, { mode: OWNER_ONLY });
   renameSync(`${file}.new`, file);
@@ -53,8 +50,10 @@ export async function createDevelopmentUsers(home: string): Promise<string> {
 /** Lets the user `patient` sign in as this Patient, with the password of the member's other users. Once is enough. */
 export function addDevelopmentPatient(home: string, patient: string): void {
   // A data folder of an earlier version has no users.
-  if (!existsSync(usersFile(home))) return;
-  const { users } = JSON.parse(readFileSync(usersFile(home), 'utf8')) as { readonly users: UserEntry[] };
+  if (!existsSync(homePaths(home).users)) return;
+  const { users } = JSON.parse(readFileSync(homePaths(home).users, 'utf8')) as {
+    readonly users: UserEntry[];
+  };
   const others = users.filter(({ name }) => name !== PATIENT_ROLE);
   const [passwordHash] = others.map((user) => user.passwordHash);
   if (passwordHash === undefined) return;

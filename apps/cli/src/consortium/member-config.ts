@@ -32,6 +32,8 @@ export function homePaths(home: string) {
     node: join(home, 'node'),
     gateway: join(home, 'gateway'),
     keystore: join(home, 'gateway', 'keystore'),
+    users: join(home, 'gateway', 'authorization', 'users.json'),
+    backupEpochs: join(home, 'backup-epochs'),
     nodeLog: join(home, 'logs', 'node.log'),
     gatewayLog: join(home, 'logs', 'gateway.log'),
   } as const;

@@ -5,6 +5,7 @@ import { catalog } from '@careledger/capabilities';
 import { describe, expect, it } from 'vitest';
 import { catalogueText, collectCodes } from '../../../../scripts/collect-error-codes.ts';
 import { CODES, explain } from './explain.ts';
+import { SENTENCES } from './sentences.ts';
 
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 const FILE = new URL('./catalogue.json', import.meta.url);
@@ -31,6 +32,10 @@ describe('DEP-01: every error code of the system is explained', () => {
     expect(CODES.length).toBeGreaterThan(200);
     for (const code of CODES)
       expect(Object.values(explain(code)).every((each) => each.length >= 3)).toBe(true);
+  });
+
+  it('a sentence of our own is about a code that there is', () => {
+    expect(Object.keys(SENTENCES).filter((code) => !CODES.includes(code))).toEqual([]);
   });
 
   it('what is no code is refused with those near to it', () => {

@@ -1,6 +1,7 @@
 import { CliError } from '../errors.ts';
 import { AREAS } from './areas.ts';
 import catalogue from './catalogue.json' with { type: 'json' };
+import { SENTENCES } from './sentences.ts';
 
 /** What a code means, for a person. */
 export interface Explanation {
@@ -53,7 +54,7 @@ export function explain(code: string): Explanation {
   return {
     code,
     about: about.about,
-    happened: sentence(words.message ?? spelled(code)),
+    happened: sentence(SENTENCES[code] ?? words.message ?? spelled(code)),
     help: words.help ?? about.help,
   };
 }

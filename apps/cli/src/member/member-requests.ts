@@ -1,6 +1,8 @@
-import { findDrift, type Gateway, importFrom } from '@careledger/gateway';
+import { dirname } from 'node:path';
+import { findDrift, type Gateway, importFrom, KeystoreError, type RotatedKeys } from '@careledger/gateway';
 import type { LedgerNode } from '@careledger/node';
 import { toHex } from '@careledger/primitives';
+import { homePaths } from '../consortium/member-config.ts';
 import { CliError } from '../errors.ts';
 import { openSource, type SourceParameters } from './member-source.ts';
 import type { MemberRequest } from './messages.ts';
@@ -47,6 +49,20 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   outbox: async ({ gateway }) => gateway.metrics(),
   'tamper-vault-copy': async ({ gateway }) => tamperVaultCopy(gateway),
+  'rotate-keys': async ({ gateway }, parameters) => {
+    const keys = keysOf(textOf(parameters, 'keys'));
+    const report = await gateway.keys.rotate(keys);
+    if (typeof keys === 'object' && report.rotated + report.unfinished === 0) {
+      throw new KeystoreError('keystore/no-key', 'there is no key of that patient');
+    }
+    return report;
+  },
+  'rotate-master-key': async ({ gateway }) => {
+    const path = homePaths(dirname(gateway.context.folder)).keystoreSecret;
+    await gateway.keys.rotateMaster({ kind: 'key-file', path });
+    return null;
+  },
+  'back-up-keys': async ({ gateway }, parameters) => gateway.keys.backUp(textOf(parameters, 'path')),
   import: async ({ gateway }, parameters, { onProgress, signal }) => {
     const { source, close } = openSource(gateway, sourceOf(parameters), { remembers: true, ...only(signal) });
     try {
@@ -78,6 +94,11 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     }
   },
 };
+
+/** `all`, `organization`, or `Patient/<id>`. */
+function keysOf(text: string): RotatedKeys {
+  return text === 'all' || text === 'organization' ? text : { patient: text.replace(/^Patient\//, '') };
+}
 
 function only(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
   return signal ? { signal } : {};

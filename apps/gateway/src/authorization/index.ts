@@ -33,5 +33,6 @@ export {
 } from './request-token.ts';
 export { isRole, ROLES, type Role } from './roles.ts';
 export { formatScope, grantScopes, type Interaction, isAllowed, parseScope } from './scopes.ts';
+export { changeUsers, type NewUser, type UserSummary, usersOfFile } from './users/change-users.ts';
 export { hashPassword } from './users/passwords.ts';
 export type { RegisteredUser } from './users/users.ts';

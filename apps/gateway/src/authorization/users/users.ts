@@ -60,7 +60,7 @@ function readUser(entry: unknown, place: string): RegisteredUser | undefined {
 }
 
 /** Reads a users file: `{"users": [{name, subject, roles, passwordHash, patient?, fhirUser?, disabled?}, ...]}`. */
-function readUsers(text: string, file: string): readonly RegisteredUser[] {
+export function readUsers(text: string, file: string): readonly RegisteredUser[] {
   const parsed: unknown = JSON.parse(text);
   if (!isObject(parsed) || !Array.isArray(parsed.users)) throw new Error(`${file}: users is not a list`);
   const users = parsed.users
