@@ -123,6 +123,11 @@ async function addPriority(db: Schema): Promise<void> {
   await db.schema.createIndex('outbox_waiting').on('outbox').columns(['priority', 'batch', 'seq']).execute();
 }
 
+/** A type's history and an export walk along the versions of one type in the vault's order. */
+async function indexTypes(db: Schema): Promise<void> {
+  await db.schema.createIndex('version_type').on('version').columns(['type', 'seq']).execute();
+}
+
 /** Forward only, one set for every database, never changed once released. */
 export function vaultMigrations(columns: ColumnTypes): Record<string, Migration> {
   return {
@@ -146,6 +151,11 @@ export function vaultMigrations(columns: ColumnTypes): Record<string, Migration>
     '0004-priority': {
       async up(db) {
         await addPriority(db);
+      },
+    },
+    '0005-type-history': {
+      async up(db) {
+        await indexTypes(db);
       },
     },
   };

@@ -55,12 +55,15 @@ export function historyRows(
   filter: HistoryFilter,
   page: { readonly below: number; readonly countMax: number },
 ): Promise<VersionRow[]> {
+  const isOne = filter.id !== undefined;
+  // A sum is in no index: of one record's versions there are few, and they are not looked for among all of their type.
+  const seq = isOne ? sql<number>`version.seq + 0` : sql<number>`version.seq`;
   return reader
     .selectFrom('version')
     .selectAll('version')
-    .where('version.seq', '<', page.below)
+    .where(seq, '<', page.below)
     .where((builder) => conditions(builder, filter))
-    .orderBy('version.seq', 'desc')
+    .orderBy(isOne ? 'version.version' : 'version.seq', 'desc')
     .limit(page.countMax)
     .execute();
 }
