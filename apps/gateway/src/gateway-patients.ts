@@ -59,7 +59,10 @@ export function patientDirectory(service: Pick<FhirService, 'handle'>): PatientD
       const answer = await service.handle({
         ...{ method: 'GET', path, query: '', headers: {}, body: undefined, caller },
       });
-      return answer.status === 200 ? entryOf(JSON.parse(answer.body) as PlainPatient) : undefined;
+      if (answer.status !== 200) return undefined;
+      // Of no id, or of one such as `_history`, the address is another one and its answer no patient.
+      const found = JSON.parse(answer.body) as PlainPatient;
+      return found.resourceType === TYPE && found.id === id ? entryOf(found) : undefined;
     },
   };
 }

@@ -94,8 +94,11 @@ describe('IOP-03 PRIV-20: an app is launched by itself', () => {
     const visitor = new Visitor(world);
     let page = await visitor.open(appRequest(world).url);
     page = await visitor.send(page, { action: 'sign-in', name: 'doctor', password: PASSWORD });
-    const unknown = await visitor.send(page, { action: 'choose-patient', patient: 'nobody' });
-    expect([unknown.status, unknown.text]).toEqual([400, expect.stringContaining('cannot be chosen')]);
+    // The last two are addresses of the FHIR API that answer with something else than a patient.
+    for (const patient of ['nobody', '', '_history']) {
+      const unknown = await visitor.send(page, { action: 'choose-patient', patient });
+      expect([unknown.status, unknown.text]).toEqual([400, expect.stringContaining('cannot be chosen')]);
+    }
     const auditor = await approve(new Visitor(world), appRequest(world), {
       name: 'auditor',
       patient: world.patients[0],

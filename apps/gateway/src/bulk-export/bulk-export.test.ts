@@ -215,6 +215,14 @@ describe('PRIV-06: bulk export', () => {
     expect((await get('/fhir/R4/$export', bearer, ASYNC)).status).toBe(403);
   });
 
+  it('PRIV-06: what one patient’s token began, the same user’s token for another patient does not see', async () => {
+    const ofAmber = await token('patient/*.rs', { patient: ids.amber });
+    const { job } = await exported('/fhir/R4/Patient/$export', ofAmber);
+    const ofBasil = await token('patient/*.rs', { patient: ids.basil });
+    expect((await get(job, ofBasil)).status).toBe(404);
+    expect((await get(job, ofAmber)).status).toBe(200);
+  });
+
   it('decides again at every download: what was deleted meanwhile is not there, and shows nowhere', async () => {
     const bearer = await token();
     const doomed = await world.create(JSON.parse(observationText(ids.basil)));

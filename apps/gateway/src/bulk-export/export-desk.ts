@@ -52,6 +52,11 @@ export interface JobView {
   readonly files: readonly ExportFile[];
 }
 
+/** Whose a job is. The same user may be at work for several patients, by a token for each. */
+function ownerOf(caller: Caller): string {
+  return caller.patientId === undefined ? actorOf(caller) : `${actorOf(caller)}/${caller.patientId}`;
+}
+
 const READ: readonly Interaction[] = ['read', 'search-type'];
 
 /** Answers bulk exports: a job lists record versions; a file is rendered from them when it is fetched. */
@@ -95,7 +100,7 @@ export class ExportDesk {
     // Refused now, while somebody listens, and not when it is listed.
     for (const filter of request.filters) planFilter(gateway, caller, filter);
     await this.sweep();
-    const actor = actorOf(caller);
+    const actor = ownerOf(caller);
     const jobs = await store.all();
     const own = jobs.filter((job) => job.actor === actor);
     if (own.length >= JOBS_PER_CALLER_MAX || jobs.length >= JOBS_MAX) throw tooManyJobs();
@@ -257,7 +262,7 @@ export class ExportDesk {
 
   async #own(caller: Caller, name: string): Promise<Job> {
     const job = await this.#options.store.find(name);
-    if (!job || job.actor !== actorOf(caller) || job.expires <= this.#options.gateway.now()) throw notFound();
+    if (!job || job.actor !== ownerOf(caller) || job.expires <= this.#options.gateway.now()) throw notFound();
     return job;
   }
 

@@ -10,7 +10,7 @@ export type JobState = 'listing' | 'ready' | 'refused';
 /** One export. It holds places in the vault, never bytes of a record. */
 export interface JobTable {
   job: string;
-  /** Who asked: organization, kind of caller and client or user id; nobody else sees the job. */
+  /** Who asked: organization, kind of caller, client or user id, and the token's patient; nobody else sees the job. */
   actor: string;
   state: JobState;
   /** The kick-off, sealed: a search or a Group may say something about a patient. */

@@ -22,7 +22,7 @@ import { applyFhirPathPatch } from '../patch/fhirpath-patch.ts';
 import { applyJsonPatch } from '../patch/json-patch.ts';
 import { type Conditions, requireVersion } from '../preconditions.ts';
 import { matchedKey } from './conditional-match.ts';
-import { appendVersion, visibleVersion } from './versions.ts';
+import { appendVersion, editableVersion } from './versions.ts';
 
 export const JSON_PATCH_TYPE = 'application/json-patch+json';
 const BASE64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/;
@@ -85,7 +85,7 @@ async function patchCurrent(
   key: RecordKey,
   { patch, conditions }: { readonly patch: Patch; readonly conditions: Conditions },
 ): Promise<FhirAnswer> {
-  const before = await visibleVersion(scope, key, 'update');
+  const before = await editableVersion(scope, key);
   if (!before) throw notFound();
   requireVersion(conditions, before);
   if (before.deleted) throw gone();

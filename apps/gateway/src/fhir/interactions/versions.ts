@@ -1,6 +1,6 @@
 import type { LosslessResource } from '@careledger/fhir';
 import type { RecordKey, StoredVersion } from '../../vault/index.ts';
-import { actorOf, maySee, mayWrite, type Permission } from '../access.ts';
+import { actorOf, maySee, mayWrite, type Permission, requireScope } from '../access.ts';
 import { FhirError, forbidden } from '../fhir-error.ts';
 import type { RecordScope, WriteScope } from '../fhir-request.ts';
 
@@ -17,6 +17,18 @@ export async function visibleVersion(
   const { vault } = store.options;
   const stored = await vault.current(key, transaction?.tx ?? vault.reader);
   return stored && (await maySee(store.options, caller, stored, permission)) ? stored : undefined;
+}
+
+/**
+ * {@link visibleVersion}, for a change that says only what is to be different: what it answers, and whether it fits, tells
+ * what the rest says. So the caller must be able to read the record too.
+ *
+ * @throws {@link FhirError} 403.
+ */
+export async function editableVersion(scope: WriteScope, key: RecordKey): Promise<StoredVersion | undefined> {
+  requireScope(scope.caller, key.type, 'read');
+  const stored = await visibleVersion(scope, key, 'update');
+  return stored && (await maySee(scope.store.options, scope.caller, stored, 'read')) ? stored : undefined;
 }
 
 /** One version, if the caller may see it. Today's newest version need not be asked for: current labels govern. */

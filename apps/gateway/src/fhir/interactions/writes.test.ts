@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Caller } from '../../caller.ts';
 import { observationText, PATIENT, patientCaller, systemCaller, TestWorld } from '../testing.ts';
 
 let world: TestWorld;
@@ -17,6 +18,7 @@ const withIdentifier = (value: string, extra: object = {}) => ({
   identifier: [{ system: 'urn:mrn', value }],
   ...extra,
 });
+const TAG = { system: 'urn:tags', code: 'seen' };
 const JSON_PATCH = { 'content-type': 'application/json-patch+json' };
 
 describe('patch', () => {
@@ -67,6 +69,31 @@ describe('patch', () => {
     const stale = await send(fine, { headers: { ...JSON_PATCH, 'if-match': 'W/"9"' } });
     expect([stale.status, stale.json.issue[0].expression]).toEqual([412, ['If-Match']]);
     expect((await world.request('GET', `Observation/${id}`)).headers.etag).toBe('W/"1"');
+  });
+});
+
+describe('a change of what the caller may update and not read', () => {
+  it.each(['PATCH', '$meta-add'] as const)('%s tells nothing of it, and changes nothing', async (kind) => {
+    const id = await world.create(JSON.parse(observationText(patient)));
+    const scopes = systemCaller().scopes.flatMap((all) => [
+      { ...all, type: 'Observation', read: false, search: false },
+      { ...all, type: 'Observation', restriction: [['category', 'laboratory']] as const },
+    ]);
+    const send = (caller: Caller) =>
+      kind === 'PATCH'
+        ? world.request('PATCH', `Observation/${id}`, {
+            ...{ caller, headers: JSON_PATCH },
+            body: [{ op: 'test', path: '/status', value: 'final' }],
+          })
+        : world.request('POST', `Observation/${id}/$meta-add`, {
+            caller,
+            body: { resourceType: 'Parameters', parameter: [{ name: 'meta', valueMeta: { tag: [TAG] } }] },
+          });
+    const answer = await send({ ...systemCaller(), scopes });
+    expect([answer.status, answer.json.resourceType]).toEqual([404, 'OperationOutcome']);
+    expect((await send(systemCaller({ read: false }))).status).toBe(403);
+    expect((await world.vault.current({ type: 'Observation', id }))?.version).toBe(1);
+    expect((await send(systemCaller())).status).toBe(200);
   });
 });
 

@@ -14,7 +14,7 @@ import { requireAuthorship, requireScope } from '../access.ts';
 import { gone, notFound } from '../fhir-error.ts';
 import { type FhirAnswer, type FhirRequest, objectBody, writing } from '../fhir-request.ts';
 import { readCurrent, readVersion } from '../interactions/read.ts';
-import { appendVersion, visibleVersion } from '../interactions/versions.ts';
+import { appendVersion, editableVersion } from '../interactions/versions.ts';
 import { requireVersion } from '../preconditions.ts';
 import { JsonText } from '../stored-resource.ts';
 import { operationParameters, requiredParameter } from './parameters.ts';
@@ -69,7 +69,7 @@ async function changeMeta(request: FhirRequest, change: Change): Promise<FhirAns
   const scope = writing(request.scope);
   requireScope(scope.caller, type, 'update');
   const asked = requiredParameter('meta', operationParameters(objectBody(request.body))('meta')?.valueMeta);
-  const before = await visibleVersion(scope, { type, id }, 'update');
+  const before = await editableVersion(scope, { type, id });
   if (!before) throw notFound();
   requireVersion(conditions, before);
   if (before.deleted) throw gone();
