@@ -1,4 +1,5 @@
 import { getStatus, OperationOutcomeError } from '@medplum/core';
+import { SearchTooCostlyError } from '../index-store/index.ts';
 import { type StoredVersion, VaultError } from '../vault/index.ts';
 import { prettyText, shapedBundle, shapedText, shapeOf } from './answer-shape.ts';
 import { FhirError, outcomeOf } from './fhir-error.ts';
@@ -98,6 +99,10 @@ export function knownRefusal(error: unknown): FhirError | undefined {
     const [message = ''] = (error.outcome.issue[0]?.details?.text ?? '').split(':', 1);
     const status = getStatus(error.outcome);
     return new FhirError({ status, code: 'invalid', message, help: 'See FHIR R4 (http).' });
+  }
+  if (error instanceof SearchTooCostlyError) {
+    const { message, help } = error;
+    return new FhirError({ status: 422, code: 'too-costly', message, help });
   }
   if (!(error instanceof VaultError) || error.code !== 'vault/erased') return undefined;
   const { help } = error;

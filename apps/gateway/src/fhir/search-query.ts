@@ -4,14 +4,16 @@ import { refuseUnanswered } from './search/criteria.ts';
 import { conditionOf } from './search/hops.ts';
 import { type Include, includeOf } from './search/includes.ts';
 import {
+  ALTERNATIVES_TOTAL_MAX,
   COUNTED_MAX,
   CRITERIA_MAX,
   HOPS_TOTAL_MAX,
   INCLUDES_MAX,
   PAGE_DEFAULT,
   PAGE_MAX,
+  TEXTS_MAX,
 } from './search/limits.ts';
-import { type Parameter, type SearchContext, sayable } from './search/search-context.ts';
+import { type Parameter, type SearchContext, sayable, splitValue } from './search/search-context.ts';
 import { sortKeys } from './search/sort.ts';
 
 export { ALTERNATIVES_MAX, CRITERIA_MAX, PAGE_DEFAULT, PAGE_MAX } from './search/limits.ts';
@@ -35,6 +37,7 @@ function countOf(value: string): number {
 interface PlanParts {
   criteria: Criterion[];
   hops: number;
+  alternatives: number;
   unknown: string[];
   includes: Include[];
   countMax: number;
@@ -85,14 +88,39 @@ function takeParameter(parts: PlanParts, type: string, parameter: Parameter, con
   }
   parts.criteria.push(found.criterion);
   parts.hops += found.hops;
+  parts.alternatives += splitValue(parameter[1], ',').length;
 }
 
-function requireBounds({ criteria, hops, includes }: PlanParts): void {
+/** Texts in a condition, at every hop, that records are opened for. */
+function textsIn(criteria: readonly Criterion[]): number {
+  return criteria.reduce((sum, criterion) => {
+    switch (criterion.kind) {
+      case 'text':
+        return sum + 1;
+      case 'any':
+        return sum + textsIn(criterion.groups.flat());
+      case 'chain':
+        return sum + textsIn(criterion.target.criteria);
+      case 'has':
+        return sum + textsIn(criterion.source.criteria);
+      default:
+        return sum;
+    }
+  }, 0);
+}
+
+function requireBounds({ criteria, hops, alternatives, includes }: PlanParts): void {
   if (criteria.length > CRITERIA_MAX) {
     throw invalidParameter('', `A search has more than ${CRITERIA_MAX} parameters.`);
   }
   if (hops > HOPS_TOTAL_MAX) {
     throw invalidParameter('', `A search follows more than ${HOPS_TOTAL_MAX} references.`);
+  }
+  if (alternatives > ALTERNATIVES_TOTAL_MAX) {
+    throw invalidParameter('', `A search lists more than ${ALTERNATIVES_TOTAL_MAX} values.`);
+  }
+  if (textsIn(criteria) > TEXTS_MAX) {
+    throw invalidParameter('', `A search compares more than ${TEXTS_MAX} texts.`);
   }
   if (includes.length > INCLUDES_MAX) {
     throw invalidParameter('_include', `A search has more than ${INCLUDES_MAX} includes.`);
@@ -114,6 +142,7 @@ export function parseSearch(
   const parts: PlanParts = {
     criteria: [],
     hops: 0,
+    alternatives: 0,
     unknown: [],
     includes: [],
     countMax: PAGE_DEFAULT,

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SearchTooCostlyError } from '../index-store/index.ts';
+import { knownRefusal } from './fhir-answer.ts';
 import { BASE_URL, observationText, PATIENT, systemCaller, TestWorld } from './testing.ts';
 
 let world: TestWorld;
@@ -175,6 +177,23 @@ describe('what is not understood', () => {
       search: { mode: 'outcome' },
       resource: { issue: [{ expression: ['shoesize'] }] },
     });
+  });
+});
+
+describe('SEC-15: a search that would look at too much', () => {
+  const times = (count: number, value: string) => Array.from({ length: count }, () => value);
+  it.each([
+    ['values in one list and another', times(3, `code:not=${times(90, 'x').join(',')}`)],
+    ['texts to compare', [`name:contains=${times(17, 'smith').join(',')}`]],
+    ['texts at the end of a chain', times(2, `subject:Patient.name:contains=${times(9, 'ana').join(',')}`)],
+  ])('is refused for too many %s', async (_what, parameters) => {
+    const type = parameters[0]?.startsWith('name') ? 'Patient' : 'Observation';
+    expect(await found(`${type}?${parameters.join('&')}`)).toEqual(['400']);
+  });
+
+  it('is no fault of ours: the answer says what to do', () => {
+    const refusal = knownRefusal(new SearchTooCostlyError('Too many.', 'Narrow the search.'));
+    expect(refusal).toMatchObject({ status: 422, code: 'too-costly', help: 'Narrow the search.' });
   });
 });
 

@@ -6,6 +6,10 @@ export const PAGE_MAX = 200;
 export const CRITERIA_MAX = 32;
 /** Alternatives (`a,b,c`) of one parameter. */
 export const ALTERNATIVES_MAX = 100;
+/** Alternatives of all parameters of one search together: each is looked for in every entry that the others leave. */
+export const ALTERNATIVES_TOTAL_MAX = 256;
+/** Texts of one search for which records are opened and compared: `:contains`, and beginnings longer than the index holds. */
+export const TEXTS_MAX = 16;
 /** References that one parameter follows, by chain or `_has`. */
 export const HOPS_MAX = 3;
 /** References that all parameters of one search follow together. */
