@@ -11,7 +11,7 @@ import { PARTLY } from './partly.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COVERAGE = join(ROOT, 'docs', 'coverage.md');
 const TITLE = /\b(?:test|it|describe)(?:\.(?:runIf|skipIf|each)\([^)]*\))?\(\s*(['"`])(.*?)\1/gs;
-const TITLE_IDS = /^((?:[A-Z]+-\d{2}[,:;/ ]*(?:and )?)+)/;
+const TITLE_IDS = /^((?:[A-Z]+-\d{2}(?!\d)[,:;/ ]*(?:and )?)+)/;
 const ID = /[A-Z]+-\d{2}/g;
 
 /** Ids named at the beginning of a test's title. */

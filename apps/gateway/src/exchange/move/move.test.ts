@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { subjectKey } from '../../keystore/index.ts';
 import { create, grant, observationOf, parametersOf, person } from '../testing/exchange-story.ts';
 import { openTwoMembers, type TwoMembers } from '../testing/two-members.ts';
+import { versionsOf } from './move-record.ts';
 import { RetractionDesk } from './retraction-notices.ts';
 import { WITHDRAWN_TAG } from './take-retraction.ts';
 
@@ -71,8 +72,12 @@ describe('a record filed under the wrong patient', () => {
     const old = await vault.history({ type: 'Observation', id: observation, countMax: 10 });
     expect(old.map(({ subjects }) => subjects)).toEqual([[right], [right]]);
 
-    await hospital.exchange.retractions.deliver();
-    expect(await hospital.exchange.context.custodian.openRetractions()).toEqual([]);
+    // The recipient believes its own node alone, which may be a block behind.
+    const open = async () => {
+      await hospital.exchange.retractions.deliver();
+      return hospital.exchange.context.custodian.openRetractions();
+    };
+    await expect.poll(open, { timeout: 10_000 }).toEqual([]);
     const held = await clinic.exchange.context.recipient.copyWith(hospital.organization, copy.commitment);
     expect(held?.isWithdrawn).toBe(true);
     const local = await clinic.ask({ ...STAFF, path: `${copy.type}/${copy.id}` });
@@ -93,6 +98,35 @@ describe('a record filed under the wrong patient', () => {
     const isWithdrawn = async () =>
       (await recipient.copyWith(hospital.organization, copy.commitment))?.isWithdrawn;
     await expect.poll(isWithdrawn, { timeout: 10_000 }).toBe(true);
+  });
+
+  it('a notice of a move that broke off is not sent for an ordinary correction', async () => {
+    const { hospital, clinic } = world;
+    const { wrong, observation, copy } = await misfiled();
+    const { context } = hospital.exchange;
+    const { vault, store, outbox } = hospital.gateway.context;
+    const key = { type: 'Observation', id: observation };
+    const { commitments, retireKeys } = await versionsOf(store, {
+      ...key,
+      from: wrong,
+      to: wrong,
+      reason: '',
+    });
+    const id = context.random(16);
+    const notice = { id, recipient: clinic.organization, patient: wrong, madeAt: 0, commitments, retireKeys };
+    await context.custodian.addRetractions([notice]);
+    const path = `Observation/${observation}`;
+    const { json } = await hospital.ask({ ...STAFF, path });
+    const body = { ...json, valueQuantity: { ...json.valueQuantity, value: 8 } };
+    const put = await hospital.ask({ ...STAFF, method: 'PUT', path, body });
+    expect(put.status).toBe(200);
+    await outbox.settled();
+    await new RetractionDesk(context, store).deliver();
+    expect(await context.custodian.openRetractions()).toEqual([]);
+    expect(
+      (await clinic.exchange.context.recipient.copyWith(hospital.organization, copy.commitment))?.isWithdrawn,
+    ).toBe(false);
+    expect((await vault.current(key))?.deleted).toBe(false);
   });
 
   it('is moved by who may update it alone, out of the chart that it is in, into one that exists', async () => {

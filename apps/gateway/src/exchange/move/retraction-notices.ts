@@ -10,6 +10,8 @@ const NOTICE_ID_BYTES = 16;
 /** A notice that was not acknowledged is sent again after this, doubled each time up to an hour, in milliseconds. */
 const RETRY_MS_MIN = 2_000;
 const RETRY_MS_MAX = 60 * 60_000;
+/** A notice of a move that has not ended after this never will be one, in milliseconds. */
+const BROKEN_OFF_MS = 60_000;
 /** Purpose under which a notice is sent: health care operations. */
 const NOTICE_PURPOSE = 'HOPERAT';
 
@@ -70,7 +72,12 @@ export class RetractionDesk {
     for (const notice of await custodian.openRetractions()) {
       const name = toHex(notice.id);
       const due = this.#next.get(name);
-      if ((due && due.at > now()) || !this.#isRetired(notice.retireKeys)) continue;
+      const retired = due && due.at > now() ? undefined : this.#successorsOf(notice.retireKeys);
+      if (!retired) continue;
+      if (!(await this.#endsInTombstone(retired))) {
+        if (now() - notice.madeAt > BROKEN_OFF_MS) await custodian.dropRetractions([notice.id]);
+        continue;
+      }
       const wait = Math.min((due?.wait ?? RETRY_MS_MIN / 2) * 2, RETRY_MS_MAX);
       this.#next.set(name, { at: now() + wait, wait });
       if (!(await this.#send(notice.recipient, notice.commitments))) {
@@ -102,8 +109,21 @@ export class RetractionDesk {
     }
   }
 
-  /** Does the ledger say so yet? A recipient believes nothing else. */
-  #isRetired(retireKeys: readonly Uint8Array[]): boolean {
-    return retireKeys.every((retireKey) => this.#context.ledger.get(retiredKey(retireKey)) !== undefined);
+  /** What the ledger says took the place of each version, once it says so of all: a recipient believes nothing else. */
+  #successorsOf(retireKeys: readonly Uint8Array[]): readonly Uint8Array[] | undefined {
+    const successors = retireKeys.map((retireKey) => this.#context.ledger.get(retiredKey(retireKey)));
+    const known = successors.filter((successor) => successor !== undefined);
+    return known.length === successors.length ? known : undefined;
+  }
+
+  /** A move ends in a tombstone. Where none stands, the move broke off and somebody corrected the record since. */
+  async #endsInTombstone(successors: readonly Uint8Array[]): Promise<boolean> {
+    const row = await this.#store.options.vault.reader
+      .selectFrom('version')
+      .select('seq')
+      .where('leaf_hash', 'in', successors)
+      .where('deleted', '=', 1)
+      .executeTakeFirst();
+    return row !== undefined;
   }
 }
