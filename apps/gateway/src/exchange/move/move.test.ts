@@ -106,12 +106,7 @@ describe('a record filed under the wrong patient', () => {
     const { context } = hospital.exchange;
     const { vault, store, outbox } = hospital.gateway.context;
     const key = { type: 'Observation', id: observation };
-    const { commitments, retireKeys } = await versionsOf(store, {
-      ...key,
-      from: wrong,
-      to: wrong,
-      reason: '',
-    });
+    const { commitments, retireKeys } = await versionsOf(store, key);
     const id = context.random(16);
     const notice = { id, recipient: clinic.organization, patient: wrong, madeAt: 0, commitments, retireKeys };
     await context.custodian.addRetractions([notice]);
