@@ -8,7 +8,7 @@ import { longChain } from './rows/long-chain.ts';
 import { memory, memoryShort } from './rows/memory.ts';
 import { nodeCounts, payloads } from './rows/payloads.ts';
 import { records } from './rows/records.ts';
-import { stateSize } from './rows/state-size.ts';
+import { stateMillion, stateSize } from './rows/state-size.ts';
 import { storage } from './rows/storage.ts';
 import { throughput } from './rows/throughput.ts';
 
@@ -28,4 +28,5 @@ export const benchmarks: readonly Benchmark[] = [
   fhir,
   memoryShort,
   memory,
+  stateMillion,
 ];

@@ -63,7 +63,10 @@ export async function agreement(nodes: readonly NodeHandle[]): Promise<number> {
     const [first] = states;
     if (first && first.height > 0 && states.every(({ stateRoot }) => stateRoot === first.stateRoot))
       return first.height;
-    if (Date.now() > deadline) throw new Error('the nodes do not agree on a block');
+    if (Date.now() > deadline) {
+      const heights = states.map(({ height }) => height).join(', ');
+      throw new Error(`the nodes do not stand at one height and state in time: heights ${heights}`);
+    }
     await wait(20);
   }
 }

@@ -49,7 +49,7 @@ async function outcomeOf(
   const network = await startNetwork(context, { members: 1, ...settings });
   try {
     const transactions = await prepared(count, () => network.consortium.anchor(0));
-    return await submitEverywhere(network, transactions, 8_192);
+    return await submitEverywhere(network, transactions, 4_096);
   } finally {
     await network.end();
   }
