@@ -25,33 +25,39 @@ export const killOneMember: Step<World> = {
       world.session({ organization, scope: 'system/*.cruds' }),
     );
     const load = await startLoad(sessions);
-    await wait(WARM_UP_MILLISECONDS);
-    const before = await standingOf(world, HOSPITAL);
-    await memberOf(world, PAYER).kill();
-    world.members.delete(PAYER);
-    log.say(`${PAYER} was killed at height ${before.height}`);
-    await wait(WITHOUT_MILLISECONDS);
-    const during = await standingOf(world, HOSPITAL);
-    log.check(
-      `three members go on: ${during.height - before.height} blocks without it`,
-      during.height > before.height,
-    );
-    const restarted = performance.now();
-    await world.restart(PAYER);
-    const caughtUp = await until(async () => {
-      const [own, others] = [await standingOf(world, PAYER), await standingOf(world, HOSPITAL)];
-      return own.height >= during.height && own.height >= others.height - 1;
-    }, CATCH_UP_MILLISECONDS);
-    log.check('restarted, it catches up under load', caughtUp);
-    log.figure('back after (ms)', Math.round(performance.now() - restarted));
-    await load.stop();
-    log.check(
-      'all four have the same head and state',
-      await until(() => agree(world), CATCH_UP_MILLISECONDS),
-    );
-    await nothingIsLost(world, load, log);
+    try {
+      await killUnderLoad(world, load, log);
+    } finally {
+      // Whatever broke off, writers without an end would keep this process alive.
+      await load.stop();
+    }
   },
 };
+
+async function killUnderLoad(world: World, load: Load, log: StepLog): Promise<void> {
+  await wait(WARM_UP_MILLISECONDS);
+  const before = await standingOf(world, HOSPITAL);
+  await memberOf(world, PAYER).kill();
+  world.members.delete(PAYER);
+  log.say(`${PAYER} was killed at height ${before.height}`);
+  await wait(WITHOUT_MILLISECONDS);
+  const during = await standingOf(world, HOSPITAL);
+  log.check(
+    `three members go on: ${during.height - before.height} blocks without it`,
+    during.height > before.height,
+  );
+  const restarted = performance.now();
+  await world.restart(PAYER);
+  const caughtUp = await until(async () => {
+    const [own, others] = [await standingOf(world, PAYER), await standingOf(world, HOSPITAL)];
+    return own.height >= during.height && own.height >= others.height - 1;
+  }, CATCH_UP_MILLISECONDS);
+  log.check('restarted, it catches up under load', caughtUp);
+  log.figure('back after (ms)', Math.round(performance.now() - restarted));
+  await load.stop();
+  log.check('all four have the same head and state', await until(() => agree(world), CATCH_UP_MILLISECONDS));
+  await nothingIsLost(world, load, log);
+}
 
 async function startLoad(sessions: readonly GatewaySession[]): Promise<Load> {
   const acknowledged: Load['acknowledged'] = [];
